@@ -1,0 +1,93 @@
+"""Handlers: the functions and classes that tasks are run by, and the registry of their names."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tqd.errors import RegistrationError
+from tqd.task.context import Context
+from tqd.task.model import DEFAULTS, TaskOptions
+from tqd.wire.signature import Signature
+
+
+class Handler:
+    """A registered function: its name, how it is called, and the options it was declared with."""
+
+    __slots__ = ("asynchronous", "context_parameter", "function", "name", "options", "signature")
+
+    def __init__(self, name: str, function: Callable[..., Any], options: TaskOptions) -> None:
+        self.name = name
+        self.function = function
+        self.options = options.over(DEFAULTS)
+        self.asynchronous = is_asynchronous(function)
+        self.context_parameter = _context_parameter(function)
+        skip = frozenset((self.context_parameter,)) if self.context_parameter else frozenset()
+        self.signature = Signature.of(function, skip=skip)
+
+    def __repr__(self) -> str:
+        return f"<handler {self.name}>"
+
+
+class Registry:
+    """The handlers of one app, by name."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def add(self, handler: Handler) -> None:
+        """Register a handler; RegistrationError when another function has its name already."""
+        known = self._handlers.get(handler.name)
+        if known is not None and not _same_source(known.function, handler.function):
+            raise RegistrationError(
+                f'two tasks are named "{handler.name}": {_place(known.function)} and '
+                f"{_place(handler.function)}; a name means one function; give one of them name=…"
+            )
+        self._handlers[handler.name] = handler
+
+    def get(self, name: str) -> Handler | None:
+        """Return the handler of a name, or None when nobody here knows it."""
+        return self._handlers.get(name)
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers.values())
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+
+def default_name(function: Callable[..., Any]) -> str:
+    """Return the module-qualified name that a task has unless it is given one."""
+    return f"{function.__module__}.{function.__qualname__}".replace(".<locals>", "")
+
+
+def is_asynchronous(function: Callable[..., Any]) -> bool:
+    """Return whether calling the function gives a coroutine, also through partials and __call__."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    )
+
+
+def _context_parameter(function: Callable[..., Any]) -> str | None:
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception:
+        hints = getattr(function, "__annotations__", {})
+    for name, hint in hints.items():
+        if name != "return" and (hint is Context or hint in ("Context", "tqd.Context")):
+            return name
+    return None
+
+
+def _same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
+    # The same definition executed again (a module imported anew) replaces the older one.
+    return _place(one) == _place(other)
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', function)}"

@@ -1,0 +1,1 @@
+"""What producers use: declaring tasks, enqueuing them, waiting for results."""

@@ -1,0 +1,111 @@
+"""Handles: what a producer keeps of a task that it has enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Generic, Protocol, TypeVar
+
+from tqd.task.identity import to_text
+from tqd.task.model import TaskState
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Waiting(Protocol):
+    """What a handle needs of its queue."""
+
+    def await_result(self, identity: bytes, name: str, timeout_s: float | None) -> Any:
+        """Block until the result is there."""
+
+    async def aawait_result(self, identity: bytes, name: str, timeout_s: float | None) -> Any:
+        """Wait until the result is there."""
+
+    def state(self, identity: bytes) -> TaskState | None:
+        """Look where the task is, blocking."""
+
+    async def astate(self, identity: bytes) -> TaskState | None:
+        """Look where the task is."""
+
+
+class Handle(Generic[R_co]):
+    """The part that both kinds of handles share: the id and the awaitable methods."""
+
+    __slots__ = ("_queue", "identity", "name", "queue")
+
+    def __init__(self, owner: Waiting, identity: bytes, name: str, queue: str) -> None:
+        self._queue = owner
+        self.identity = identity
+        self.name = name
+        self.queue = queue
+
+    @property
+    def id(self) -> str:
+        """The task's id: 32 hexadecimal digits that sort by time."""
+        return to_text(self.identity)
+
+    async def aresult(self, timeout: float | None = None) -> R_co:
+        """Wait for what the handler returned; `timeout` in seconds, None: for ever.
+
+        TaskFailed: the task became a dead letter. ResultTimeout: not ended in time. The result is
+        there for `result_ttl` after the task has ended; a task without `result_ttl` keeps none.
+        """
+        return await self._queue.aawait_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+
+    async def astatus(self) -> TaskState | None:
+        """Return where the task is now; None when there is no trace of it (done, nothing kept)."""
+        return await self._queue.astate(self.identity)
+
+    def __repr__(self) -> str:
+        return f"<task {self.id} {self.name} on {self.queue}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and other.identity == self.identity
+
+    def __hash__(self) -> int:
+        return hash(self.identity)
+
+
+class TaskHandle(Handle[R_co]):
+    """Comes from `enqueue`: `result` and `status` block, `aresult` and `astatus` are awaited."""
+
+    __slots__ = ()
+
+    def result(self, timeout: float | None = None) -> R_co:
+        """Block until the task has ended and return what the handler returned; as `aresult`."""
+        return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+
+    def status(self) -> TaskState | None:
+        """Return where the task is now; as `astatus`."""
+        return self._queue.state(self.identity)
+
+
+class AsyncTaskHandle(Handle[R_co]):
+    """Comes from `aenqueue`: `await handle.result()` and `await handle.status()`.
+
+    Outside a running event loop (the handle was carried out of `asyncio.run`) the two block instead
+    and return the value itself.
+    """
+
+    __slots__ = ()
+
+    def result(self, timeout: float | None = None) -> Awaitable[R_co]:
+        """Wait for what the handler returned; as `aresult`."""
+        if in_event_loop():
+            return self.aresult(timeout)
+        return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+
+    def status(self) -> Awaitable[TaskState | None]:
+        """Return where the task is now; as `astatus`."""
+        if in_event_loop():
+            return self.astatus()
+        return self._queue.state(self.identity)  # type: ignore[return-value]
+
+
+def in_event_loop() -> bool:
+    """Return whether the caller runs inside an event loop, where blocking would stop everything."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""What `@tq.task(...)` and `using(...)` accept, checked where it is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tqd.errors import RegistrationError
+from tqd.task.model import NO_OPTIONS, TaskOptions, seconds
+
+Duration = float | timedelta
+QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+LONGEST_S = 10 * 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The options of one enqueue: those that travel with the task, and when it starts."""
+
+    options: TaskOptions = NO_OPTIONS
+    delay_ms: int = 0
+    eta_ms: int = 0
+    headers: dict[str, str] | None = field(default=None, hash=False)
+
+
+PLAIN = Placement()
+
+
+def task_options(
+    queue: str | None,
+    max_retries: int | None,
+    timeout: Duration | None,
+    retry_delay: Duration | None,
+    max_retry_delay: Duration | None,
+    result_ttl: Duration | None,
+) -> TaskOptions:
+    """Return checked options; RegistrationError names the first one that cannot be."""
+    if queue is not None and not QUEUE_NAME.fullmatch(queue):
+        raise RegistrationError(
+            f'queue "{queue}" is no queue name: 1 to 64 of the characters A-Z a-z 0-9 _ . - are'
+        )
+    if max_retries is not None and (isinstance(max_retries, bool) or max_retries not in range(10_001)):
+        raise RegistrationError(f"max_retries is {max_retries!r}: it is a whole number from 0 to 10000")
+    return TaskOptions(
+        queue=queue,
+        max_retries=max_retries,
+        timeout_s=_duration("timeout", timeout),
+        retry_delay_s=_duration("retry_delay", retry_delay),
+        max_retry_delay_s=_duration("max_retry_delay", max_retry_delay),
+        result_ttl_s=_duration("result_ttl", result_ttl),
+    )
+
+
+def placement(
+    options: TaskOptions,
+    delay: Duration | None,
+    eta: datetime | None,
+    headers: dict[str, str] | None,
+) -> Placement:
+    """Return when and how a task is enqueued; RegistrationError when the two times contradict."""
+    if delay is not None and eta is not None:
+        raise RegistrationError("delay and eta are both given: a task starts at one time; drop one")
+    if eta is not None and eta.tzinfo is None:
+        raise RegistrationError(
+            f"eta {eta.isoformat()} has no time zone: it must have one, as producer and worker may "
+            "be in different zones; use datetime.now(UTC) + …"
+        )
+    delay_s = _duration("delay", delay)
+    return Placement(
+        options=options,
+        delay_ms=round((delay_s or 0.0) * 1000),
+        eta_ms=0 if eta is None else max(1, round(eta.timestamp() * 1000)),
+        headers=headers,
+    )
+
+
+def _duration(name: str, value: Duration | None) -> float | None:
+    if value is None:
+        return None
+    length_s = seconds(value) if isinstance(value, (int, float, timedelta)) else -1.0
+    if not 0.0 <= length_s <= LONGEST_S:
+        raise RegistrationError(f"{name} is {value!r}: it is seconds or a timedelta, from 0 to ten years")
+    return length_s

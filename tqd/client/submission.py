@@ -1,0 +1,58 @@
+"""From a call to a task that can be stored: pure, given a time and an id."""
+
+from __future__ import annotations
+
+import os
+
+from tqd.client.task_function import Call
+from tqd.store.calls import NewTask
+from tqd.task.identity import task_id
+from tqd.task.model import queues
+from tqd.wire.envelope import encode_envelope
+from tqd.wire.signature import UNTYPED
+
+_NOISE_BYTES = 8
+_BLOCK = 512
+
+
+class Noise:
+    """Random bytes for ids, read from the system in blocks; a fork reads its own."""
+
+    __slots__ = ("_block", "_pid", "_used")
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._used = 0
+        self._pid = 0
+
+    def take(self) -> bytes:
+        """Return 8 bytes that were never returned before."""
+        if self._used >= len(self._block) or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._block = os.urandom(_BLOCK * _NOISE_BYTES)
+            self._used = 0
+        start = self._used
+        self._used = start + _NOISE_BYTES
+        return self._block[start : self._used]
+
+
+def queue_of(call: Call[object]) -> str:
+    """Return the queue that a call goes to: this enqueue's, the declaration's, or the default."""
+    declared = call.handler.options.queue if call.handler is not None else None
+    return call.placement.options.queue or declared or queues.DEFAULT
+
+
+def new_task(call: Call[object], noise: bytes, now_ms: int, shard: int, max_bytes: int) -> NewTask:
+    """Return the task that a call becomes.
+
+    `now_ms` is Redis's clock as far as known. TypeError and Unserialisable: the arguments cannot
+    be called with, or cannot travel.
+    """
+    placement = call.placement
+    signature = UNTYPED if call.handler is None else call.handler.signature
+    args, kwargs = signature.encode(call.args, call.kwargs)
+    queue = queue_of(call)
+    envelope = encode_envelope(
+        call.name, args, kwargs, queue, now_ms, placement.options, placement.headers, max_bytes
+    )
+    return NewTask(task_id(now_ms, shard, noise), queue, envelope, placement.eta_ms, placement.delay_ms)

@@ -1,0 +1,164 @@
+"""The class form: a task whose arguments are its fields and whose work is `execute`."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar, dataclass_transform
+
+from tqd.app import Handler, is_asynchronous
+from tqd.client.handle import AsyncTaskHandle, TaskHandle
+from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
+from tqd.client.task_function import Call, Enqueuer
+from tqd.errors import RegistrationError
+from tqd.task.model import TaskOptions
+
+UNCLAIMED: list[type[Task]] = []
+"""Classes declared without `app=`; every queue of the process takes them into its registry."""
+
+
+@dataclass_transform()
+class Task:
+    """Base of class tasks. A subclass becomes a dataclass and registers itself.
+
+        class Report(Task, queue="low_priority", max_retries=5):
+            day: date
+
+            async def execute(self) -> None: ...
+
+        await Report(day=date.today()).aenqueue()
+
+    Class keywords: `app` (the TaskQueue; needed only when the process has several), `name`, and the
+    options of `@tq.task`.
+    """
+
+    __handler__: ClassVar[Handler]
+    __app__: ClassVar[Enqueuer | None] = None
+
+    def __init_subclass__(
+        cls,
+        *,
+        app: Any = None,
+        name: str | None = None,
+        queue: str | None = None,
+        max_retries: int | None = None,
+        timeout: Duration | None = None,
+        retry_delay: Duration | None = None,
+        max_retry_delay: Duration | None = None,
+        result_ttl: Duration | None = None,
+    ) -> None:
+        super().__init_subclass__()
+        dataclass(cls)
+        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options)
+        cls.__app__ = app
+        if app is None:
+            UNCLAIMED[:] = [other for other in UNCLAIMED if _identity(other) != _identity(cls)]
+            UNCLAIMED.append(cls)
+        else:
+            app.registry.add(cls.__handler__)
+
+    def execute(self) -> Any:
+        """Do the work: `async def` on the worker's loop, plain `def` in a thread of it."""
+        raise NotImplementedError(f"{type(self).__qualname__} has no execute method")
+
+    def enqueue(self) -> TaskHandle[Any]:
+        """Store the task; as `TaskFunction.enqueue`."""
+        return _owner(type(self)).submit(self.call())
+
+    async def aenqueue(self) -> AsyncTaskHandle[Any]:
+        """Store the task; as `TaskFunction.aenqueue`."""
+        return await _owner(type(self)).asubmit(self.call())
+
+    def call(self) -> Call[Any]:
+        """Return the call as a value for `enqueue_many`."""
+        return call_of(self, PLAIN)
+
+    def using(
+        self,
+        *,
+        delay: Duration | None = None,
+        eta: datetime | None = None,
+        queue: str | None = None,
+        max_retries: int | None = None,
+        timeout: Duration | None = None,
+        retry_delay: Duration | None = None,
+        max_retry_delay: Duration | None = None,
+        result_ttl: Duration | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> BoundTask:
+        """Return this task with options for this enqueue; as `TaskFunction.using`."""
+        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        return BoundTask(self, placement(options, delay, eta, headers))
+
+
+class BoundTask:
+    """A class task with the options of this enqueue; immutable, made by `using`."""
+
+    __slots__ = ("_placement", "_task")
+
+    def __init__(self, task: Task, placement: Placement) -> None:
+        self._task = task
+        self._placement = placement
+
+    def enqueue(self) -> TaskHandle[Any]:
+        """Store the task; as `TaskFunction.enqueue`."""
+        return _owner(type(self._task)).submit(self.call())
+
+    async def aenqueue(self) -> AsyncTaskHandle[Any]:
+        """Store the task; as `TaskFunction.aenqueue`."""
+        return await _owner(type(self._task)).asubmit(self.call())
+
+    def call(self) -> Call[Any]:
+        """Return the call as a value for `enqueue_many`."""
+        return call_of(self._task, self._placement)
+
+
+def call_of(task: Task, placement: Placement) -> Call[Any]:
+    """Return the call that a class task stands for: its fields as keyword arguments."""
+    handler = task.__handler__
+    values = {field.name: getattr(task, field.name) for field in fields(task) if field.init}  # type: ignore[arg-type]
+    return Call(handler.name, handler, placement, (), values)
+
+
+def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:
+    if is_asynchronous(cls.execute):
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            return await cls(*args, **kwargs).execute()
+    else:
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return cls(*args, **kwargs).execute()
+
+    run.__module__, run.__qualname__ = cls.__module__, cls.__qualname__
+    # The handler is called with the fields and returns what `execute` returns.
+    returns = typing.get_type_hints(cls.execute).get("return", Any)
+    signature = inspect.signature(cls)
+    run.__signature__ = signature.replace(return_annotation=returns)  # type: ignore[attr-defined]
+    hints = typing.get_type_hints(cls)
+    run.__annotations__ = {key: hints[key] for key in signature.parameters if key in hints}
+    run.__annotations__["return"] = returns
+    return Handler(name, run, options)
+
+
+def _identity(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+OWNERS: list[Any] = []
+"""Weak references to the queues of this process, for class tasks that name none."""
+
+
+def _owner(cls: type[Task]) -> Enqueuer:
+    if cls.__app__ is not None:
+        return cls.__app__
+    alive = [queue for queue in (reference() for reference in OWNERS) if queue is not None]
+    if len(alive) != 1:
+        raise RegistrationError(
+            f"{cls.__qualname__} names no queue, and this process has {len(alive)}: a class task "
+            f"without app= belongs to the only one; write class {cls.__qualname__}(Task, app=tq)"
+        )
+    return typing.cast(Enqueuer, alive[0])

@@ -1,0 +1,133 @@
+"""A declared task as its module sees it: callable as before, and enqueueable with the same signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
+
+from tqd.app import Handler
+from tqd.client.handle import AsyncTaskHandle, TaskHandle
+from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", covariant=True)
+
+
+class Call(Generic[R]):
+    """One call that is not enqueued yet; goes into `enqueue_many`."""
+
+    __slots__ = ("args", "handler", "kwargs", "name", "placement")
+
+    def __init__(
+        self,
+        name: str,
+        handler: Handler | None,
+        placement: Placement,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.placement = placement
+        self.args = args
+        self.kwargs = kwargs
+
+
+class Enqueuer(Protocol):
+    """What a declared task needs of its queue."""
+
+    def submit(self, call: Call[R]) -> TaskHandle[R]:
+        """Enqueue one call, blocking."""
+
+    async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
+        """Enqueue one call."""
+
+
+class Bound(Generic[P, R]):
+    """A task with the options of this enqueue; immutable, made by `using`."""
+
+    __slots__ = ("_handler", "_name", "_owner", "_placement")
+
+    def __init__(self, owner: Enqueuer, name: str, handler: Handler | None, placement: Placement) -> None:
+        self._owner = owner
+        self._name = name
+        self._handler = handler
+        self._placement = placement
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
+        """Store the task; returns once Redis has acknowledged it. Blocks for one round trip.
+
+        TypeError: the arguments do not fit the handler, or one cannot travel (its path is named).
+        StoreUnavailable, StoreFull: Redis could not take it.
+        """
+        return self._owner.submit(self.call(*args, **kwargs))
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> AsyncTaskHandle[R]:
+        """Store the task; as `enqueue`. Concurrent calls share a round trip."""
+        return await self._owner.asubmit(self.call(*args, **kwargs))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Return the call as a value for `enqueue_many` and `aenqueue_many`."""
+        return Call(self._name, self._handler, self._placement, args, kwargs)
+
+
+class NamedTask(Bound[P, R]):
+    """A task known by its name: options can be put on it with `using`."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """The name under which workers know the task."""
+        return self._name
+
+    def using(
+        self,
+        *,
+        delay: Duration | None = None,
+        eta: datetime | None = None,
+        queue: str | None = None,
+        max_retries: int | None = None,
+        timeout: Duration | None = None,
+        retry_delay: Duration | None = None,
+        max_retry_delay: Duration | None = None,
+        result_ttl: Duration | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Bound[P, R]:
+        """Return the task with options for this enqueue; they win over the declaration's.
+
+        Durations are seconds or timedeltas. `delay` counts from now and `eta` is a time with a zone;
+        `max_retries` counts runs after the first; `timeout` 0 means none; `result_ttl` is how long
+        the result is kept (0: not at all); `headers` travel with the task.
+        """
+        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        return Bound(self._owner, self._name, self._handler, placement(options, delay, eta, headers))
+
+
+class TaskFunction(NamedTask[P, R], Generic[P, R, C]):
+    """What `@tq.task` makes of a function. Calling it runs the function here and now."""
+
+    def __init__(self, owner: Enqueuer, handler: Handler, function: Callable[P, C]) -> None:
+        super().__init__(owner, handler.name, handler, PLAIN)
+        self.handler = handler
+        self.function = function
+        # As functools.update_wrapper: whoever inspects the task sees the function.
+        self.__wrapped__ = function
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        self.__name__ = getattr(function, "__name__", handler.name)
+        self.__qualname__ = getattr(function, "__qualname__", handler.name)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+        """Run the function itself, in this process, without the queue."""
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task function {self._name}>"
+
+
+def named(owner: Enqueuer, name: str) -> NamedTask[..., Any]:
+    """Return a task whose code is elsewhere: any arguments, plain values only."""
+    return cast("NamedTask[..., Any]", NamedTask(owner, name, None, PLAIN))

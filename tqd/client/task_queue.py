@@ -1,0 +1,257 @@
+"""TaskQueue: the object an application has, to declare tasks and to enqueue them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from tqd.app import Handler, Registry, default_name
+from tqd.client.handle import AsyncTaskHandle, TaskHandle
+from tqd.client.options import PLAIN, Duration, task_options
+from tqd.client.sender import AsyncSender, SyncSender
+from tqd.client.submission import Noise, new_task
+from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
+from tqd.client.task_function import Call, NamedTask, TaskFunction, named
+from tqd.client.waiting import Waiter
+from tqd.config.load import load
+from tqd.config.model import Config
+from tqd.errors import RegistrationError
+from tqd.store.calls import MAX_BATCH, NewTask
+from tqd.store.connection import Endpoint
+from tqd.store.keys import Keys
+from tqd.task.context import Context
+from tqd.task.identity import from_text
+from tqd.task.model import TaskState, queues
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_URL = "redis://127.0.0.1:6379"
+
+
+class _Decorator(Protocol):
+    """What `@tq.task(...)` with options returns."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]
+    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]]
+    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[Context, P], R]) -> TaskFunction[P, R, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R, R]: ...
+
+
+class TaskQueue:
+    """Declares tasks and enqueues them.
+
+    `url` is redis://, rediss:// or unix://. Nothing is connected before the first enqueue, so a
+    queue may be made at import. One queue serves any number of threads and event loops, and forks.
+    `max_payload_bytes` bounds one task's arguments; the daemon's `security.max_payload_size_mb`
+    must not be below it.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, namespace: str = "tqd", max_payload_bytes: int = 1_048_576
+    ) -> None:
+        self.registry = Registry()
+        self._max_bytes = max_payload_bytes
+        self._noise = Noise()
+        self.bind(Endpoint(url), namespace)
+        OWNERS[:] = [reference for reference in OWNERS if reference() is not None]
+        OWNERS.append(weakref.ref(self))
+
+    @classmethod
+    def from_config(cls, path: str | None = None, environ: Mapping[str, str] | None = None) -> TaskQueue:
+        """Return a queue as tqd.toml (`path`, else the usual places) and the environment say."""
+        return cls._from(load(path, os.environ if environ is None else environ, {}, 1))
+
+    @classmethod
+    def _from(cls, config: Config) -> TaskQueue:
+        max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
+        queue = cls(config.redis.url, namespace=config.redis.namespace, max_payload_bytes=max_bytes)
+        queue.bind(
+            Endpoint(config.redis.url, config.redis.connection_timeout, config.redis.command_timeout),
+            config.redis.namespace,
+        )
+        return queue
+
+    def bind(self, endpoint: Endpoint, namespace: str) -> None:
+        """Send everything from now on to this Redis. The daemon does so with its own settings."""
+        self.endpoint = endpoint
+        self.namespace = namespace
+        self._keys = Keys(namespace)
+        self._sync = SyncSender(endpoint, self._keys)
+        self._senders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncSender]
+        self._senders = weakref.WeakKeyDictionary()
+        self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender)
+
+    # -- declaring -------------------------------------------------------------------------------
+
+    @overload
+    def task(
+        self, function: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]], /
+    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def task(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
+    @overload
+    def task(self, function: Callable[Concatenate[Context, P], R], /) -> TaskFunction[P, R, R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> TaskFunction[P, R, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        max_retries: int | None = None,
+        timeout: Duration | None = None,
+        retry_delay: Duration | None = None,
+        max_retry_delay: Duration | None = None,
+        result_ttl: Duration | None = None,
+    ) -> _Decorator: ...
+
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        max_retries: int | None = None,
+        timeout: Duration | None = None,
+        retry_delay: Duration | None = None,
+        max_retry_delay: Duration | None = None,
+        result_ttl: Duration | None = None,
+    ) -> Any:
+        """Declare a function as a task, with or without options.
+
+        `async def` runs on the worker's loop, `def` in a thread of the worker. `name` is the
+        module-qualified name unless given. Durations are seconds or timedeltas: `timeout` (300; 0:
+        none), `retry_delay` (1, doubled by each failure up to `max_retry_delay`, 600), `result_ttl`
+        (0: no result is kept). `max_retries` (3) counts runs after the first.
+        RegistrationError: the name is taken by another function, or an option cannot be.
+        """
+        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+
+        def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
+            if not callable(function):
+                raise RegistrationError(f"{function!r} is no function: @tq.task goes above a def")
+            handler = Handler(name or default_name(function), function, options)
+            self.registry.add(handler)
+            return TaskFunction(self, handler, function)
+
+        return declare if function is None else declare(function)
+
+    def named(self, name: str) -> NamedTask[..., Any]:
+        """Return a task by its name, for producers that do not have its code."""
+        return named(self, name)
+
+    def adopt_class_tasks(self) -> None:
+        """Take the class tasks of this process that name no queue into the registry."""
+        for declared in UNCLAIMED:
+            self.registry.add(declared.__handler__)
+
+    # -- enqueuing -------------------------------------------------------------------------------
+
+    def enqueue(self, task: str | Task | Call[Any], /, *args: Any, **kwargs: Any) -> TaskHandle[Any]:
+        """Enqueue by name (with the task's arguments), or a class task, or a call."""
+        return self.submit(self._call(task, args, kwargs))
+
+    async def aenqueue(self, task: str | Task | Call[Any], /, *args: Any, **kwargs: Any) -> AsyncTaskHandle[Any]:
+        """Enqueue; as `enqueue`."""
+        return await self.asubmit(self._call(task, args, kwargs))
+
+    def enqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[TaskHandle[Any]]:
+        """Enqueue many calls, a thousand in a round trip; returns their handles in order.
+
+        Nothing is stored when one of the calls cannot travel. When the connection breaks for good
+        on the way, the calls of earlier round trips are stored.
+        """
+        ready = [self._call(call, (), {}) for call in calls]
+        tasks = self._new(ready, self._sync.clock.now_ms())
+        self._sync.send(tasks)
+        return [TaskHandle(self._waiter, t.task_id, c.name, t.queue) for t, c in zip(tasks, ready, strict=True)]
+
+    async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
+        """Enqueue many calls; as `enqueue_many`."""
+        ready = [self._call(call, (), {}) for call in calls]
+        sender = self._sender()
+        tasks = self._new(ready, sender.clock.now_ms())
+        for first in range(0, len(tasks), MAX_BATCH):
+            await sender.send(tasks[first : first + MAX_BATCH])
+        waiter = self._waiter
+        return [AsyncTaskHandle(waiter, t.task_id, c.name, t.queue) for t, c in zip(tasks, ready, strict=True)]
+
+    def submit(self, call: Call[R]) -> TaskHandle[R]:
+        """Enqueue one call, blocking."""
+        (task,) = self._new([call], self._sync.clock.now_ms())
+        self._sync.send([task])
+        return TaskHandle(self._waiter, task.task_id, call.name, task.queue)
+
+    async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
+        """Enqueue one call."""
+        sender = self._sender()
+        (task,) = self._new([call], sender.clock.now_ms())
+        await sender.send([task])
+        return AsyncTaskHandle(self._waiter, task.task_id, call.name, task.queue)
+
+    # -- afterwards ------------------------------------------------------------------------------
+
+    def handle(self, task_id: str, name: str = "") -> TaskHandle[Any]:
+        """Return the handle of a task enqueued elsewhere; `name` types its result if declared here."""
+        return TaskHandle(self._waiter, from_text(task_id), name, queues.DEFAULT)
+
+    def close(self) -> None:
+        """Close the blocking connections. The queue can be used again afterwards."""
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        """Send what this event loop still has to send, and close its connections."""
+        sender = self._senders.pop(asyncio.get_running_loop(), None)
+        if sender is not None:
+            await sender.close()
+
+    def __enter__(self) -> TaskQueue:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> TaskQueue:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _sender(self) -> AsyncSender:
+        loop = asyncio.get_running_loop()
+        sender = self._senders.get(loop)
+        if sender is None:
+            sender = self._senders[loop] = AsyncSender(self.endpoint, self._keys)
+        return sender
+
+    def _call(self, task: str | Task | Call[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call[Any]:
+        if isinstance(task, str):
+            return Call(task, self.registry.get(task), PLAIN, args, kwargs)
+        if args or kwargs:
+            raise TypeError("arguments come with a task's name only; a call or a class task has its own")
+        return call_of(task, PLAIN) if isinstance(task, Task) else task
+
+    def _new(self, calls: Iterable[Call[Any]], now_ms: int) -> list[NewTask]:
+        take, max_bytes = self._noise.take, self._max_bytes
+        return [new_task(call, take(), now_ms, 0, max_bytes) for call in calls]

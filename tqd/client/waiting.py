@@ -1,0 +1,91 @@
+"""Looking after tasks that were enqueued: results and states, blocking and async."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tqd.app import Registry
+from tqd.client.sender import AsyncSender
+from tqd.errors import NoResult, ResultTimeout, TaskFailed
+from tqd.store.connection import Endpoint, SyncLink, accept
+from tqd.store.keys import Keys
+from tqd.store.lookup import state_of
+from tqd.store.results import wait_sync
+from tqd.task.identity import to_text
+from tqd.task.model import TaskState
+from tqd.wire.envelope import decode_value
+from tqd.wire.records import ResultRecord
+from tqd.wire.signature import UNTYPED
+
+
+class Waiter:
+    """Waits for results and looks up states, for the handles of one queue."""
+
+    def __init__(
+        self, endpoint: Endpoint, keys: Keys, registry: Registry, sender: Callable[[], AsyncSender]
+    ) -> None:
+        self._endpoint = endpoint
+        self._keys = keys
+        self._registry = registry
+        self._sender = sender
+
+    def await_result(self, identity: bytes, name: str, timeout_s: float | None) -> Any:
+        """Block until the result is there; see `Handle.aresult` for the errors."""
+        try:
+            record = wait_sync(self._endpoint, self._keys, identity, timeout_s)
+        except TimeoutError:
+            raise self._late(identity, timeout_s, self.state(identity)) from None
+        return self._value(identity, name, record)
+
+    async def aawait_result(self, identity: bytes, name: str, timeout_s: float | None) -> Any:
+        """Wait until the result is there; see `Handle.aresult` for the errors."""
+        try:
+            record = await self._sender().feed.wait(identity, timeout_s)
+        except TimeoutError:
+            raise self._late(identity, timeout_s, await self.astate(identity)) from None
+        return self._value(identity, name, record)
+
+    def state(self, identity: bytes) -> TaskState | None:
+        """Look where the task is, over a connection of its own."""
+        link = SyncLink(self._endpoint)
+        talk = state_of(self._keys, identity)
+        try:
+            commands = next(talk)
+            while True:
+                commands = talk.send([accept(reply) for reply in link.exchange(commands)])
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            link.close()
+
+    async def astate(self, identity: bytes) -> TaskState | None:
+        """Look where the task is."""
+        sender = self._sender()
+        talk = state_of(self._keys, identity)
+        async with sender.lookup_lock:
+            try:
+                commands = next(talk)
+                while True:
+                    commands = talk.send([accept(r) for r in await sender.lookup.exchange(commands)])
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def _late(self, identity: bytes, timeout_s: float | None, state: TaskState | None) -> Exception:
+        task = f"task {to_text(identity)}"
+        if state is None:
+            return NoResult(
+                f"{task} has left no result: it has no result_ttl, or the result's time is over; "
+                "declare the task with result_ttl=…, or enqueue it with using(result_ttl=…)"
+            )
+        if state is TaskState.DEAD:
+            return NoResult(f"{task} is a dead letter and was enqueued without result_ttl")
+        return ResultTimeout(f"{task} is {state.value} after {timeout_s:g} s; wait longer, or ask later")
+
+    def _value(self, identity: bytes, name: str, data: bytes) -> Any:
+        record = ResultRecord.decode(data)
+        if record.value is None or record.state is TaskState.DEAD:
+            raise TaskFailed(to_text(identity), record.error_type, record.error_message)
+        handler = self._registry.get(name)
+        signature = UNTYPED if handler is None else handler.signature
+        return signature.decode_result(decode_value(record.value))

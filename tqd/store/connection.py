@@ -1,0 +1,265 @@
+"""One connection to Redis, sync or async: send commands in one write, read all replies.
+
+Who owns a connection owns its fate: nothing here retries by itself, keeps a pool, or cancels a read.
+A script that Redis does not have (NOSCRIPT: certainly not run) is loaded, and only that call is sent
+again. Every other failure of the way is a `StoreUnavailable`; the connection is then closed, and the
+next exchange opens it anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import hiredis
+from redis import connection as sync_redis
+from redis.asyncio import connection as async_redis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoScriptError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from tqd.clock import RedisClock, monotonic
+from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
+from tqd.store.calls import Command
+from tqd.store.scripts import BY_SHA
+
+Replies = list[Any]
+"""One reply per command: bytes, int, list, None, or the ResponseError that it met."""
+
+BROKEN = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+
+
+class Endpoint:
+    """Where Redis is and how long its answers may take. Shown without its password."""
+
+    __slots__ = ("command_timeout_s", "connect_timeout_s", "url")
+
+    def __init__(self, url: str, connect_timeout_s: float = 5.0, command_timeout_s: float = 5.0) -> None:
+        self.url = url
+        self.connect_timeout_s = connect_timeout_s
+        self.command_timeout_s = command_timeout_s
+
+    def __str__(self) -> str:
+        scheme, _, rest = self.url.partition("://")
+        secret, at, place = rest.rpartition("@")
+        user = secret.partition(":")[0]
+        return f"{scheme}://{user + ':***@' if at else ''}{place}"
+
+
+class Link:
+    """One asyncio connection, used by one exchange at a time."""
+
+    def __init__(self, endpoint: Endpoint, timeout_s: float | None = None) -> None:
+        self._endpoint = endpoint
+        self._timeout_s = timeout_s or endpoint.command_timeout_s
+        self._connection: async_redis.AbstractConnection | None = None
+        self.clock = RedisClock()
+
+    async def exchange(self, commands: Sequence[Command]) -> Replies:
+        """Send all commands in one write and return their replies in order.
+
+        StoreUnavailable when the connection cannot be made or breaks; what was sent may have been
+        run then. No commands: only connect. Never cancel it: a reply on its way would be lost.
+        """
+        try:
+            connection = self._connection or await self._connect()
+            if not commands:
+                return []
+            replies = await self._round(connection, commands)
+            if any(type(reply) is NoScriptError for reply in replies):
+                replies = await self._again(connection, commands, replies)
+            return replies
+        except BROKEN as error:
+            await self.close()
+            raise unavailable(self._endpoint, error) from error
+        except RedisError as error:
+            await self.close()
+            raise mismatch(self._endpoint, error) from error
+
+    async def call(self, command: Command) -> Any:
+        """Return the reply to one command; a refusal of Redis is raised as a StoreError."""
+        (reply,) = await self.exchange([command])
+        return accept(reply)
+
+    async def synchronise(self) -> None:
+        """Measure Redis's time anew."""
+        asked = monotonic()
+        self.clock.measured(redis_ms(await self.call(("TIME",))), asked, monotonic())
+
+    async def close(self) -> None:
+        """Close the connection; harmless when it is closed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _connect(self) -> async_redis.AbstractConnection:
+        connection = await connect(self._endpoint)
+        asked = monotonic()
+        (answer,) = await self._round(connection, [("TIME",)])
+        self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+        self._connection = connection
+        return connection
+
+    async def _round(self, connection: async_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
+        async with asyncio.timeout(self._timeout_s):
+            await connection.send_packed_command([pack(commands)], check_health=False)
+            return [await _reply(connection) for _ in commands]
+
+    async def _again(
+        self, connection: async_redis.AbstractConnection, commands: Sequence[Command], replies: Replies
+    ) -> Replies:
+        missing = [i for i, reply in enumerate(replies) if type(reply) is NoScriptError]
+        loads = _loads([commands[i] for i in missing])
+        fresh = await self._round(connection, [*loads, *(commands[i] for i in missing)])
+        for place, reply in zip(missing, fresh[len(loads) :], strict=True):
+            replies[place] = reply
+        return replies
+
+
+class SyncLink:
+    """One blocking connection, used by one thread at a time."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._connection: sync_redis.AbstractConnection | None = None
+        self.clock = RedisClock()
+
+    def exchange(self, commands: Sequence[Command]) -> Replies:
+        """Send all commands in one write and return their replies in order, as `Link.exchange`."""
+        try:
+            connection = self._connection or self._connect()
+            if not commands:
+                return []
+            replies = self._round(connection, commands)
+            missing = [i for i, reply in enumerate(replies) if type(reply) is NoScriptError]
+            if missing:
+                loads = _loads([commands[i] for i in missing])
+                fresh = self._round(connection, [*loads, *(commands[i] for i in missing)])
+                for place, reply in zip(missing, fresh[len(loads) :], strict=True):
+                    replies[place] = reply
+            return replies
+        except BROKEN as error:
+            self.close()
+            raise unavailable(self._endpoint, error) from error
+        except RedisError as error:
+            self.close()
+            raise mismatch(self._endpoint, error) from error
+
+    def call(self, command: Command) -> Any:
+        """Return the reply to one command; a refusal of Redis is raised as a StoreError."""
+        (reply,) = self.exchange([command])
+        return accept(reply)
+
+    def synchronise(self) -> None:
+        """Measure Redis's time anew."""
+        asked = monotonic()
+        self.clock.measured(redis_ms(self.call(("TIME",))), asked, monotonic())
+
+    def close(self) -> None:
+        """Close the connection; harmless when it is closed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+
+    def _connect(self) -> sync_redis.AbstractConnection:
+        connection = connect_sync(self._endpoint)
+        asked = monotonic()
+        (answer,) = self._round(connection, [("TIME",)])
+        self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+        self._connection = connection
+        return connection
+
+    def _round(self, connection: sync_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
+        connection.send_packed_command([pack(commands)], check_health=False)
+        return [_sync_reply(connection) for _ in commands]
+
+
+async def connect(endpoint: Endpoint) -> async_redis.AbstractConnection:
+    """Return a new asyncio connection; raises what redis-py raises."""
+    settings = _settings(endpoint, async_redis.parse_url, async_redis.Connection)
+    kind = settings.pop("connection_class")
+    connection: async_redis.AbstractConnection = kind(**settings, retry=AsyncRetry(NoBackoff(), 0))
+    await connection.connect()
+    # From here on the exchange's own deadline holds; the library's costs a task for every write.
+    connection.socket_timeout = None
+    return connection
+
+
+def connect_sync(endpoint: Endpoint) -> sync_redis.AbstractConnection:
+    """Return a new blocking connection; raises what redis-py raises."""
+    settings = _settings(endpoint, sync_redis.parse_url, sync_redis.Connection)
+    kind = settings.pop("connection_class")
+    connection: sync_redis.AbstractConnection = kind(**settings, retry=Retry(NoBackoff(), 0))
+    connection.connect()
+    return connection
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    """Return the commands as the bytes of one write."""
+    return b"".join(map(hiredis.pack_command, commands))
+
+
+async def _reply(connection: async_redis.AbstractConnection) -> Any:
+    # The deadline is the exchange's: one timer for all replies instead of one for each.
+    try:
+        return await connection.read_response(timeout=math.inf)
+    except ResponseError as error:
+        return error
+
+
+def _sync_reply(connection: sync_redis.AbstractConnection) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def accept(reply: Any) -> Any:
+    """Return a reply, or raise the StoreError for Redis's refusal."""
+    if isinstance(reply, OutOfMemoryError):
+        raise StoreFull(f"Redis is full: {reply}; raise maxmemory, or let consumers catch up") from reply
+    if isinstance(reply, ResponseError):
+        raise StoreMismatch(f"Redis refused a call: {reply}") from reply
+    return reply
+
+
+def unavailable(endpoint: Endpoint, error: BaseException) -> StoreUnavailable:
+    """Return the error for a connection that cannot be made or broke."""
+    reason = str(error) or type(error).__name__
+    return StoreUnavailable(f"Redis at {endpoint} cannot be reached: {reason}; is it running, is the URL right?")
+
+
+def mismatch(endpoint: Endpoint, error: RedisError) -> StoreError:
+    """Return the error for a Redis that answers but will not work with us."""
+    hint = "; check user and password" if isinstance(error, AuthenticationError) else ""
+    return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}{hint}")
+
+
+def redis_ms(answer: Sequence[bytes]) -> float:
+    """Return the answer of `TIME` in epoch milliseconds."""
+    return int(answer[0]) * 1000.0 + int(answer[1]) / 1000.0
+
+
+def _settings(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: type) -> dict[str, Any]:
+    settings = cast(dict[str, Any], dict(parse(endpoint.url)))
+    settings.setdefault("connection_class", default_kind)
+    settings.update(
+        protocol=3,
+        legacy_responses=False,
+        socket_timeout=endpoint.command_timeout_s,
+        socket_connect_timeout=endpoint.connect_timeout_s,
+        driver_info=None,
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+    return settings
+
+
+def _loads(commands: Sequence[Command]) -> list[Command]:
+    digests = dict.fromkeys(str(command[1]) for command in commands)
+    return [("SCRIPT", "LOAD", BY_SHA[digest].source) for digest in digests]

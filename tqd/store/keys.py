@@ -1,0 +1,51 @@
+"""The names of all keys. One shard's keys share a hash tag, so each script stays in one slot."""
+
+from __future__ import annotations
+
+
+class Keys:
+    """The keys of one shard of one namespace."""
+
+    __slots__ = ("attempts", "dead", "failure", "lost", "nodes", "prefix", "shard", "task")
+
+    def __init__(self, namespace: str, shard: int = 0) -> None:
+        self.shard = shard
+        self.prefix = f"{{{namespace}:{shard}}}:"
+        self.task = self.prefix + "task"
+        self.attempts = self.prefix + "attempts"
+        self.nodes = self.prefix + "nodes"
+        self.lost = self.prefix + "lost"
+        self.dead = self.prefix + "dead"
+        self.failure = self.prefix + "failure"
+
+    def ready(self, queue: str) -> str:
+        """List of ids, head is next."""
+        return f"{self.prefix}ready:{queue}"
+
+    def due(self, queue: str) -> str:
+        """Zset id → due ms: delayed and retrying tasks."""
+        return f"{self.prefix}due:{queue}"
+
+    def bell(self, queue: str) -> str:
+        """List with at most one token; idle workers wait on the bells of the queues they serve."""
+        return f"{self.prefix}bell:{queue}"
+
+    def claims(self, worker: str) -> str:
+        """Hash id → token: what one worker process holds."""
+        return f"{self.prefix}claims:{worker}"
+
+    def workers(self, node: str) -> str:
+        """Set of the worker ids of one daemon that may claim."""
+        return f"{self.prefix}workers:{node}"
+
+    def parked(self, name: str) -> str:
+        """List of ids whose name no worker knew."""
+        return f"{self.prefix}parked:{name}"
+
+    def result(self, identity: bytes) -> str:
+        """String with a TTL; also the channel on which the record is published."""
+        return f"{self.prefix}result:{identity.hex()}"
+
+    def producer(self, producer: str) -> str:
+        """String with a TTL: the number of a producer's last stored call."""
+        return f"{self.prefix}producer:{producer}"

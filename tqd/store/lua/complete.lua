@@ -1,0 +1,23 @@
+-- Ends tasks that are done and keep no result.
+-- KEYS[1] claims:<worker> hash id -> token
+-- KEYS[2] task            hash id -> envelope
+-- KEYS[3] attempts        hash id -> fence:attempts:crashes
+-- ARGV: id, token, id, token, ... (1 to 1000 tasks)
+-- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
+-- Cost: O(tasks), 4 commands.
+local ids = {}
+for i = 1, #ARGV, 2 do
+  ids[#ids + 1] = ARGV[i]
+end
+local held = redis.call('HMGET', KEYS[1], unpack(ids))
+local ours, lost = {}, {}
+for i, id in ipairs(ids) do
+  local place = held[i] == ARGV[2 * i] and ours or lost
+  place[#place + 1] = id
+end
+if #ours > 0 then
+  redis.call('HDEL', KEYS[1], unpack(ours))
+  redis.call('HDEL', KEYS[2], unpack(ours))
+  redis.call('HDEL', KEYS[3], unpack(ours))
+end
+return lost

@@ -1,0 +1,19 @@
+-- Ends one task that is done, keeps its result and tells whoever waits for it.
+-- KEYS[1] claims:<worker> hash id -> token
+-- KEYS[2] task            hash id -> envelope
+-- KEYS[3] attempts        hash id -> fence:attempts:crashes
+-- KEYS[4] result:<id>     string; also the name of the channel on which the record is published
+-- ARGV[1] id              ARGV[2] token
+-- ARGV[3] ms that the result is kept (> 0)
+-- ARGV[4] result record
+-- Returns {} when done, {id} when the claim is not, or no longer, this worker's.
+-- Cost: O(1), 6 commands.
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
+  return { ARGV[1] }
+end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[4], ARGV[4], 'PX', ARGV[3])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('PUBLISH', KEYS[4], ARGV[4])
+return {}

@@ -1,0 +1,19 @@
+-- Sends claimed tasks of one queue back to be run at a later time.
+-- KEYS[1] claims:<worker> hash id -> token
+-- KEYS[2] attempts        hash id -> fence:attempts:crashes
+-- KEYS[3] due:<queue>     zset id -> due ms
+-- ARGV: id, token, due ms (Redis's clock), fence:attempts:crashes, ... (1 to 500 tasks)
+-- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
+-- Rings no bell: the worker that calls this sets its own timer for the due time.
+-- Cost: O(tasks · log scheduled), 4 commands a task.
+local lost = {}
+for i = 1, #ARGV, 4 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 3])
+    redis.call('ZADD', KEYS[3], ARGV[i + 2], ARGV[i])
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+return lost

@@ -1,0 +1,18 @@
+-- Makes parked tasks of one name and one queue ready, because a worker knows the name now.
+-- KEYS[1] parked:<name>   list of ids
+-- KEYS[2] ready:<queue>   list of ids
+-- KEYS[3] bell:<queue>    list, at most one token
+-- ARGV: ids, taken from the head of the parked list (1 to 100)
+-- Returns the number of tasks moved; those that another worker moved first are not counted.
+-- Cost: O(ids), as they are near the head; 2 commands an id and 2 more.
+local moved = 0
+for _, id in ipairs(ARGV) do
+  if redis.call('LREM', KEYS[1], 1, id) == 1 then
+    redis.call('RPUSH', KEYS[2], id)
+    moved = moved + 1
+  end
+end
+if moved > 0 and redis.call('LLEN', KEYS[3]) == 0 then
+  redis.call('RPUSH', KEYS[3], 1)
+end
+return moved

@@ -1,0 +1,146 @@
+"""What one worker process asks of Redis, over three connections of its own.
+
+- the work link: settlements and the next claim, in one write, one exchange in flight;
+- the bell link: the wait for work (`BLPOP`), never cancelled, unblocked from outside;
+- the errand link: registration, parked tasks, the clock, unblocking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tqd.errors import StoreMismatch
+from tqd.store import calls
+from tqd.store.calls import Claimant, Claimed
+from tqd.store.connection import Endpoint, Link, accept
+from tqd.store.keys import Keys
+from tqd.task.settle import Settlement
+
+BELL_WAIT_S = 10.0
+_BELL_MARGIN_S = 5.0
+UNPARK_BATCH = 100
+
+
+class Exchanged:
+    """What one exchange brought: the ids whose claims were lost, and the claim's answer if asked."""
+
+    __slots__ = ("claimed", "lost")
+
+    def __init__(self, lost: list[bytes], claimed: Claimed | None) -> None:
+        self.lost = lost
+        self.claimed = claimed
+
+
+class WorkerStore:
+    """The store as a worker needs it."""
+
+    def __init__(
+        self, endpoint: Endpoint, keys: Keys, node: str, worker: str, queues: Sequence[str], max_dead: int
+    ) -> None:
+        self._keys = keys
+        self._node = node
+        self._worker = worker
+        self._bells = [keys.bell(queue) for queue in queues]
+        self._claimant = Claimant(keys, node, worker)
+        self._settler = calls.Settler(keys, worker, max_dead)
+        self._work = Link(endpoint)
+        self._bell = Link(endpoint, BELL_WAIT_S + _BELL_MARGIN_S)
+        self._errand = Link(endpoint)
+        self._bell_client = 0
+
+    def now_ms(self) -> int:
+        """Return Redis's time in epoch ms, as this process last measured it."""
+        return self._work.clock.now_ms()
+
+    async def register(self, lease_ms: int) -> None:
+        """Make this worker one that may claim, and its node alive for `lease_ms` more.
+
+        The keeper renews the lease from then on; an existing lease is never shortened.
+        """
+        await self._work.synchronise()
+        await self._errand.synchronise()
+        node = ("ZADD", self._keys.nodes, "GT", self.now_ms() + lease_ms, self._node)
+        worker = ("SADD", self._keys.workers(self._node), self._worker)
+        for reply in await self._errand.exchange([node, worker]):
+            accept(reply)
+
+    async def held(self) -> dict[bytes, bytes]:
+        """Return id → token of all that Redis says this worker holds (at most its slots)."""
+        pairs = await self._work.call(("HGETALL", self._keys.claims(self._worker)))
+        return dict(pairs)
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], credit: int, caps: Sequence[tuple[str, int]]
+    ) -> Exchanged:
+        """Settle a batch and, with `credit` > 0, claim the next tasks, in one round trip.
+
+        Safe to repeat after StoreUnavailable: settlements are guarded by their claim. What a lost
+        reply had claimed is found with `held`.
+        """
+        now_ms = self.now_ms()
+        commands = self._settler.settle(settlements, now_ms) if settlements else []
+        settling = len(commands)
+        if credit > 0:
+            commands.append(self._claimant.claim(now_ms, credit, caps))
+        replies = await self._work.exchange(commands)
+        lost = [identity for reply in replies[:settling] for identity in accept(reply)]
+        return Exchanged(lost, Claimed(accept(replies[-1])) if credit > 0 else None)
+
+    async def wait_for_bell(self) -> bool:
+        """Wait up to 10 s for a token; True when one came. Take no other way to end it than `unblock`."""
+        if not self._bell_client:
+            self._bell_client = int(await self._bell.call(("CLIENT", "ID")))
+        try:
+            token = await self._bell.call(("BLPOP", *self._bells, BELL_WAIT_S))
+        except StoreMismatch:
+            raise
+        except BaseException:
+            self._bell_client = 0
+            raise
+        return token is not None
+
+    async def unblock(self) -> None:
+        """End a running `wait_for_bell` without losing a token."""
+        if self._bell_client:
+            await self._errand.call(("CLIENT", "UNBLOCK", self._bell_client))
+
+    async def ring(self) -> None:
+        """Wake a worker for each queue: this one cannot take what it was woken for."""
+        lengths = await self._errand.exchange([("LLEN", bell) for bell in self._bells])
+        silent = [bell for bell, length in zip(self._bells, lengths, strict=True) if length == 0]
+        if silent:
+            await self._errand.exchange([("RPUSH", bell, 1) for bell in silent])
+
+    async def synchronise(self) -> None:
+        """Measure Redis's time again; the work link takes over what the errand link measured."""
+        await self._errand.synchronise()
+        self._work.clock = self._errand.clock
+
+    async def parked(self, names: Sequence[str]) -> list[str]:
+        """Return those of `names` under which tasks are parked."""
+        if not await self._errand.call(("EXISTS", *map(self._keys.parked, names))):
+            return []
+        replies = await self._errand.exchange([("EXISTS", self._keys.parked(name)) for name in names])
+        return [name for name, reply in zip(names, replies, strict=True) if reply == 1]
+
+    async def parked_envelopes(self, name: str) -> list[tuple[bytes, bytes | None]]:
+        """Return id and envelope of the oldest parked tasks of one name, at most 100."""
+        ids = await self._errand.call(("LRANGE", self._keys.parked(name), 0, UNPARK_BATCH - 1))
+        if not ids:
+            return []
+        envelopes = await self._errand.call(("HMGET", self._keys.task, *ids))
+        return list(zip(ids, envelopes, strict=True))
+
+    async def unpark(self, name: str, queue: str, ids: Sequence[bytes]) -> int:
+        """Make parked tasks ready; returns how many this call moved."""
+        return int(await self._errand.call(calls.unpark(self._keys, name, queue, ids)))
+
+    async def leave(self) -> None:
+        """Give up the right to claim: the last call of a worker that holds nothing any more."""
+        await self._errand.call(("SREM", self._keys.workers(self._node), self._worker))
+
+    async def close(self) -> None:
+        """Close all three connections."""
+        for link in (self._work, self._bell, self._errand):
+            await link.close()
+

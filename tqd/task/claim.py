@@ -1,0 +1,52 @@
+"""A claim: the right of one worker to run one attempt of one task.
+
+The claim's token is what the worker shows when it settles, and Redis compares it byte by byte with
+what it noted at the claim. It reads `fence:attempts:crashes:queue`:
+
+- fence     counts every claim of the task, so no two owners ever hold equal tokens;
+- attempts  counts the attempts that were charged (a release or a lost worker charges none);
+- crashes   counts the workers that died while they held the task;
+- queue     is where the task came from and where it goes back to.
+"""
+
+from __future__ import annotations
+
+
+class Counts:
+    """What is remembered of a task between its claims."""
+
+    __slots__ = ("attempts", "crashes", "fence")
+
+    def __init__(self, fence: int, attempts: int, crashes: int) -> None:
+        self.fence = fence
+        self.attempts = attempts
+        self.crashes = crashes
+
+    def record(self) -> bytes:
+        """Return the value that the `attempts` hash keeps."""
+        return b"%d:%d:%d" % (self.fence, self.attempts, self.crashes)
+
+    def charged(self) -> Counts:
+        """Return the counts after an attempt that failed."""
+        return Counts(self.fence, self.attempts + 1, self.crashes)
+
+    def crashed(self) -> Counts:
+        """Return the counts after the worker died that held the task."""
+        return Counts(self.fence, self.attempts, self.crashes + 1)
+
+
+class Claim:
+    """One claimed task as it comes from Redis; `envelope` is not decoded yet."""
+
+    __slots__ = ("envelope", "task_id", "token")
+
+    def __init__(self, task_id: bytes, token: bytes, envelope: bytes) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.envelope = envelope
+
+
+def parse_token(token: bytes) -> tuple[Counts, str]:
+    """Return the counts and the queue in a token; ValueError when it is none."""
+    fence, attempts, crashes, queue = token.split(b":", 3)
+    return Counts(int(fence), int(attempts), int(crashes)), queue.decode()

@@ -1,0 +1,23 @@
+"""What a handler may know of the attempt it is running in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Given to a handler for each parameter annotated `tqd.Context`.
+
+    `attempt` counts from 1 and only charged attempts; `fence` is higher in every later claim of the
+    task, so a store that remembers the highest one it saw can refuse an older owner's writes.
+    `deadline` is when the attempt times out, on the monotonic clock in s; None: it does not.
+    """
+
+    id: str
+    name: str
+    queue: str
+    attempt: int
+    fence: int
+    enqueued_ms: int
+    deadline: float | None

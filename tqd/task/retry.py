@@ -1,0 +1,18 @@
+"""When a failed task is tried again: exponential, jittered, bounded."""
+
+from __future__ import annotations
+
+JITTER = 0.25
+"""The share of a delay that is left to chance, so that a burst of failures does not return as one."""
+
+_MAX_DOUBLINGS = 60
+
+
+def retry_delay_s(failures: int, base_s: float, max_s: float, chance: float) -> float:
+    """Return the delay before the next attempt, in seconds.
+
+    `min(max_s, base_s · 2ⁿ)` with n = failures so far, of which up to a quarter is taken off by
+    `chance` (in [0, 1)); so it never exceeds `max_s` and is never under three quarters.
+    """
+    full = min(max_s, base_s * 2.0 ** min(failures, _MAX_DOUBLINGS))
+    return full * (1.0 - JITTER * chance)

@@ -1,0 +1,152 @@
+"""What follows from an outcome: complete, finish, retry, bury, release or park.
+
+One pure function, `settlement`, decides; the settler sends its answer to Redis. A worker that died
+is settled with the same values by the keeper (`reclaimed`).
+"""
+
+from __future__ import annotations
+
+from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.model import TaskOptions
+from tqd.task.outcome import (
+    Done,
+    ErrorInfo,
+    Outcome,
+    Raised,
+    Released,
+    TimedOut,
+    UnknownName,
+    Unreadable,
+)
+from tqd.task.retry import retry_delay_s
+
+
+class Complete:
+    """The task is done and keeps no result."""
+
+    __slots__ = ("task_id", "token")
+
+    def __init__(self, task_id: bytes, token: bytes) -> None:
+        self.task_id = task_id
+        self.token = token
+
+
+class Finish:
+    """The task is done; its result, an encoded record, is kept for `ttl_ms`."""
+
+    __slots__ = ("result", "task_id", "token", "ttl_ms")
+
+    def __init__(self, task_id: bytes, token: bytes, ttl_ms: int, result: bytes) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.ttl_ms = ttl_ms
+        self.result = result
+
+
+class RetryAt:
+    """The task runs again at `due_ms` (Redis's clock), on the queue it came from."""
+
+    __slots__ = ("counts", "due_ms", "queue", "task_id", "token")
+
+    def __init__(self, task_id: bytes, token: bytes, queue: str, due_ms: int, counts: Counts) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.queue = queue
+        self.due_ms = due_ms
+        self.counts = counts
+
+
+class Release:
+    """The task goes back to the head of its queue, uncharged."""
+
+    __slots__ = ("counts", "queue", "task_id", "token")
+
+    def __init__(self, task_id: bytes, token: bytes, queue: str, counts: Counts) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.queue = queue
+        self.counts = counts
+
+
+class Park:
+    """The task waits for a worker that knows its name."""
+
+    __slots__ = ("counts", "name", "task_id", "token")
+
+    def __init__(self, task_id: bytes, token: bytes, name: str, counts: Counts) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.name = name
+        self.counts = counts
+
+
+class Bury:
+    """The task becomes a dead letter; whoever waits for its result (`ttl_ms` > 0) is told."""
+
+    __slots__ = ("attempts", "claim", "errors", "reason", "ttl_ms")
+
+    def __init__(
+        self, claim: Claim, reason: str, errors: tuple[ErrorInfo, ...], attempts: int, ttl_ms: int
+    ) -> None:
+        self.claim = claim
+        self.reason = reason
+        self.errors = errors
+        self.attempts = attempts
+        self.ttl_ms = ttl_ms
+
+
+Settlement = Complete | Finish | RetryAt | Release | Park | Bury
+
+
+def settlement(claim: Claim, outcome: Outcome, options: TaskOptions, now_ms: int, chance: float) -> Settlement:
+    """Return what follows from `outcome`.
+
+    `options` are complete (every level merged); `now_ms` is Redis's clock, `chance` in [0, 1).
+    A `Done` comes here only when it keeps no result: a result is encoded first, into `Finish`.
+    """
+    task_id, token = claim.task_id, claim.token
+    if isinstance(outcome, Done):
+        return Complete(task_id, token)
+    counts, queue = parse_token(token)
+    match outcome:
+        case Released():
+            return Release(task_id, token, queue, counts)
+        case UnknownName(name):
+            return Park(task_id, token, name, counts)
+        case Unreadable(problem):
+            error = ErrorInfo(type="Malformed", message=problem, traceback="")
+            return Bury(claim, "unreadable", (error,), counts.attempts, result_ttl_ms(options))
+        case Raised(chain):
+            return _failed(claim, "raised", chain, options, now_ms, chance)
+        case TimedOut(limit_s):
+            message = f"the attempt was still running after its timeout of {limit_s:g} s"
+            error = ErrorInfo(type="TimeoutError", message=message, traceback="")
+            return _failed(claim, "timed out", (error,), options, now_ms, chance)
+
+
+def _failed(
+    claim: Claim,
+    reason: str,
+    chain: tuple[ErrorInfo, ...],
+    options: TaskOptions,
+    now_ms: int,
+    chance: float,
+) -> RetryAt | Bury:
+    counts, queue = parse_token(claim.token)
+    if counts.attempts >= (options.max_retries or 0):
+        return Bury(claim, reason, chain, counts.attempts + 1, result_ttl_ms(options))
+    base_s, max_s = options.retry_delay_s or 0.0, options.max_retry_delay_s or 0.0
+    delay_s = retry_delay_s(counts.attempts, base_s, max_s, chance)
+    due_ms = now_ms + max(1, round(delay_s * 1000))
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged())
+
+
+def result_ttl_ms(options: TaskOptions) -> int:
+    """Return how long a result is kept, in ms; 0 when nobody asked for it."""
+    return round((options.result_ttl_s or 0.0) * 1000)
+
+
+def reclaimed(task_id: bytes, token: bytes) -> Release:
+    """Return what happens to a task whose worker died: back to its queue, one crash on record."""
+    counts, queue = parse_token(token)
+    return Release(task_id, token, queue, counts.crashed())
