@@ -1,29 +1,66 @@
-"""tqd: a task queue for Python on Redis, shaped as a daemon."""
+"""tqd: a task queue for Python on Redis, shaped as a daemon.
 
-from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.task_class import Task
-from tqd.client.task_function import Call
-from tqd.client.task_queue import TaskQueue
-from tqd.errors import (
-    BootError,
-    ConfigError,
-    Malformed,
-    NoResult,
-    RegistrationError,
-    ResultTimeout,
-    StoreError,
-    StoreFull,
-    StoreMismatch,
-    StoreUnavailable,
-    TaskError,
-    TaskFailed,
-    TqdError,
-    Unserialisable,
-    UnsupportedVersion,
-    WireError,
-)
-from tqd.task.context import Context
-from tqd.task.model import TaskState, queues
+The public names are loaded when they are first used: `tqd status` and `tqd stop` must not pay for the
+Redis client that a TaskQueue needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqd.client.handle import AsyncTaskHandle, TaskHandle
+    from tqd.client.task_class import Task
+    from tqd.client.task_function import Call
+    from tqd.client.task_queue import TaskQueue
+    from tqd.errors import (
+        BootError,
+        ConfigError,
+        Malformed,
+        NoResult,
+        RegistrationError,
+        ResultTimeout,
+        StoreError,
+        StoreFull,
+        StoreMismatch,
+        StoreUnavailable,
+        TaskError,
+        TaskFailed,
+        TqdError,
+        Unserialisable,
+        UnsupportedVersion,
+        WireError,
+    )
+    from tqd.task.context import Context
+    from tqd.task.model import TaskState, queues
+
+_HOMES = {
+    "AsyncTaskHandle": "tqd.client.handle",
+    "BootError": "tqd.errors",
+    "Call": "tqd.client.task_function",
+    "ConfigError": "tqd.errors",
+    "Context": "tqd.task.context",
+    "Malformed": "tqd.errors",
+    "NoResult": "tqd.errors",
+    "RegistrationError": "tqd.errors",
+    "ResultTimeout": "tqd.errors",
+    "StoreError": "tqd.errors",
+    "StoreFull": "tqd.errors",
+    "StoreMismatch": "tqd.errors",
+    "StoreUnavailable": "tqd.errors",
+    "Task": "tqd.client.task_class",
+    "TaskError": "tqd.errors",
+    "TaskFailed": "tqd.errors",
+    "TaskHandle": "tqd.client.handle",
+    "TaskQueue": "tqd.client.task_queue",
+    "TaskState": "tqd.task.model",
+    "TqdError": "tqd.errors",
+    "Unserialisable": "tqd.errors",
+    "UnsupportedVersion": "tqd.errors",
+    "WireError": "tqd.errors",
+    "queues": "tqd.task.model",
+}
 
 __all__ = [
     "AsyncTaskHandle",
@@ -51,3 +88,13 @@ __all__ = [
     "WireError",
     "queues",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tqd' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 from tqd.client.task_function import Call
 from tqd.store.calls import NewTask
 from tqd.task.identity import task_id
 from tqd.task.model import queues
 from tqd.wire.envelope import encode_envelope
 from tqd.wire.signature import UNTYPED
-
-_NOISE_BYTES = 8
-_BLOCK = 512
-
-
-class Noise:
-    """Random bytes for ids, read from the system in blocks; a fork reads its own."""
-
-    __slots__ = ("_block", "_pid", "_used")
-
-    def __init__(self) -> None:
-        self._block = b""
-        self._used = 0
-        self._pid = 0
-
-    def take(self) -> bytes:
-        """Return 8 bytes that were never returned before."""
-        if self._used >= len(self._block) or self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._block = os.urandom(_BLOCK * _NOISE_BYTES)
-            self._used = 0
-        start = self._used
-        self._used = start + _NOISE_BYTES
-        return self._block[start : self._used]
 
 
 def queue_of(call: Call[object]) -> str:

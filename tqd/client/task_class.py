@@ -14,6 +14,7 @@ from tqd.client.options import PLAIN, Duration, Placement, placement, task_optio
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
 from tqd.task.model import TaskOptions
+from tqd.wire.annotations import resolve
 
 UNCLAIMED: list[type[Task]] = []
 """Classes declared without `app=`; every queue of the process takes them into its registry."""
@@ -124,24 +125,20 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
 
 
 def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:
-    if is_asynchronous(cls.execute):
+    async def arun(*args: Any, **kwargs: Any) -> Any:
+        return await cls(*args, **kwargs).execute()
 
-        async def run(*args: Any, **kwargs: Any) -> Any:
-            return await cls(*args, **kwargs).execute()
-    else:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return cls(*args, **kwargs).execute()
 
-        def run(*args: Any, **kwargs: Any) -> Any:
-            return cls(*args, **kwargs).execute()
-
-    run.__module__, run.__qualname__ = cls.__module__, cls.__qualname__
+    handler: Any = arun if is_asynchronous(cls.execute) else run
+    handler.__module__, handler.__qualname__ = cls.__module__, cls.__qualname__
     # The handler is called with the fields and returns what `execute` returns.
-    returns = typing.get_type_hints(cls.execute).get("return", Any)
-    signature = inspect.signature(cls)
-    run.__signature__ = signature.replace(return_annotation=returns)  # type: ignore[attr-defined]
-    hints = typing.get_type_hints(cls)
-    run.__annotations__ = {key: hints[key] for key in signature.parameters if key in hints}
-    run.__annotations__["return"] = returns
-    return Handler(name, run, options)
+    hints, returns = resolve(cls), resolve(cls.execute).get("return", Any)
+    handler.__signature__ = inspect.signature(cls).replace(return_annotation=returns)
+    handler.__annotations__ = {key: hints[key] for key in handler.__signature__.parameters if key in hints}
+    handler.__annotations__["return"] = returns
+    return Handler(name, handler, options)
 
 
 def _identity(cls: type) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from tqd.app import Handler, Registry, default_name
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, task_options
 from tqd.client.sender import AsyncSender, SyncSender
-from tqd.client.submission import Noise, new_task
+from tqd.client.submission import new_task
 from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
@@ -25,7 +25,7 @@ from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.task.context import Context
 from tqd.task.identity import from_text
-from tqd.task.model import TaskState, queues
+from tqd.task.model import queues
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,7 +64,6 @@ class TaskQueue:
     ) -> None:
         self.registry = Registry()
         self._max_bytes = max_payload_bytes
-        self._noise = Noise()
         self.bind(Endpoint(url), namespace)
         OWNERS[:] = [reference for reference in OWNERS if reference() is not None]
         OWNERS.append(weakref.ref(self))
@@ -111,6 +110,8 @@ class TaskQueue:
     @overload
     def task(
         self,
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         queue: str | None = None,
@@ -168,7 +169,9 @@ class TaskQueue:
         """Enqueue by name (with the task's arguments), or a class task, or a call."""
         return self.submit(self._call(task, args, kwargs))
 
-    async def aenqueue(self, task: str | Task | Call[Any], /, *args: Any, **kwargs: Any) -> AsyncTaskHandle[Any]:
+    async def aenqueue(
+        self, task: str | Task | Call[Any], /, *args: Any, **kwargs: Any
+    ) -> AsyncTaskHandle[Any]:
         """Enqueue; as `enqueue`."""
         return await self.asubmit(self._call(task, args, kwargs))
 
@@ -181,7 +184,8 @@ class TaskQueue:
         ready = [self._call(call, (), {}) for call in calls]
         tasks = self._new(ready, self._sync.clock.now_ms())
         self._sync.send(tasks)
-        return [TaskHandle(self._waiter, t.task_id, c.name, t.queue) for t, c in zip(tasks, ready, strict=True)]
+        pairs, waiter = zip(tasks, ready, strict=True), self._waiter
+        return [TaskHandle(waiter, task.task_id, call.name, task.queue) for task, call in pairs]
 
     async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
         """Enqueue many calls; as `enqueue_many`."""
@@ -190,8 +194,8 @@ class TaskQueue:
         tasks = self._new(ready, sender.clock.now_ms())
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
-        waiter = self._waiter
-        return [AsyncTaskHandle(waiter, t.task_id, c.name, t.queue) for t, c in zip(tasks, ready, strict=True)]
+        pairs, waiter = zip(tasks, ready, strict=True), self._waiter
+        return [AsyncTaskHandle(waiter, task.task_id, call.name, task.queue) for task, call in pairs]
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
@@ -242,6 +246,9 @@ class TaskQueue:
         loop = asyncio.get_running_loop()
         sender = self._senders.get(loop)
         if sender is None:
+            # A sender holds its loop, so the dictionary does not let go of it by itself.
+            for ended in [other for other in self._senders if other.is_closed()]:
+                self._senders.pop(ended, None)
             sender = self._senders[loop] = AsyncSender(self.endpoint, self._keys)
         return sender
 
@@ -253,5 +260,4 @@ class TaskQueue:
         return call_of(task, PLAIN) if isinstance(task, Task) else task
 
     def _new(self, calls: Iterable[Call[Any]], now_ms: int) -> list[NewTask]:
-        take, max_bytes = self._noise.take, self._max_bytes
-        return [new_task(call, take(), now_ms, 0, max_bytes) for call in calls]
+        return [new_task(call, os.urandom(8), now_ms, 0, self._max_bytes) for call in calls]

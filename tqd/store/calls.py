@@ -98,7 +98,7 @@ class Claimed:
     __slots__ = ("bad_queue", "claims", "dropped", "fenced", "next_due_ms", "work_left")
 
     def __init__(self, reply: list[object]) -> None:
-        self.fenced = reply[0] == -1
+        self.fenced = len(reply) == 1
         self.claims: list[Claim] = []
         self.next_due_ms = 0
         self.work_left = False
@@ -199,7 +199,8 @@ class Settler:
         keys = self.keys
         return [
             (
-                "EVALSHA", _RETRY, 3, keys.claims(self.worker), keys.attempts, keys.due(queue),
+                "EVALSHA", _RETRY, 4, keys.claims(self.worker), keys.attempts, keys.due(queue),
+                keys.bell(queue),
                 *(f for s in rows for f in (s.task_id, s.token, s.due_ms, s.counts.record())),
             )
             for queue, group in _by(settlements, _queue) for rows in _batches(group, SETTLE_BATCH)
@@ -217,13 +218,16 @@ class Settler:
 
 
 def release(keys: Keys, worker: str, settlements: Sequence[Release]) -> list[Command]:
-    """Return the calls that give a worker's tasks back to the head of their queue."""
+    """Return the calls that give a worker's tasks back to the head of their queue, in this order.
+
+    Each call puts its tasks in front of those of the call before it, so the last tasks go first.
+    """
     return [
         (
             "EVALSHA", _RELEASE, 4, keys.claims(worker), keys.attempts, keys.ready(queue), keys.bell(queue),
             *(f for s in rows for f in (s.task_id, s.token, s.counts.record())),
         )
-        for queue, group in _by(settlements, _queue) for rows in _batches(group, SETTLE_BATCH)
+        for queue, group in _by(settlements, _queue) for rows in reversed(list(_batches(group, SETTLE_BATCH)))
     ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from tqd.clock import RedisClock, monotonic
+from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command
 from tqd.store.scripts import BY_SHA
@@ -46,41 +47,35 @@ class Endpoint:
         self.command_timeout_s = command_timeout_s
 
     def __str__(self) -> str:
-        scheme, _, rest = self.url.partition("://")
-        secret, at, place = rest.rpartition("@")
-        user = secret.partition(":")[0]
-        return f"{scheme}://{user + ':***@' if at else ''}{place}"
+        return redacted(self.url)
 
 
 class Link:
-    """One asyncio connection, used by one exchange at a time."""
+    """One asyncio connection; exchanges follow one another, in the order in which they were asked for."""
 
     def __init__(self, endpoint: Endpoint, timeout_s: float | None = None) -> None:
         self._endpoint = endpoint
         self._timeout_s = timeout_s or endpoint.command_timeout_s
         self._connection: async_redis.AbstractConnection | None = None
+        self._turn = asyncio.Lock()
         self.clock = RedisClock()
 
     async def exchange(self, commands: Sequence[Command]) -> Replies:
         """Send all commands in one write and return their replies in order.
 
         StoreUnavailable when the connection cannot be made or breaks; what was sent may have been
-        run then. No commands: only connect. Never cancel it: a reply on its way would be lost.
+        run then. No commands: only connect. Do not cancel it: a reply on its way would be lost, and the
+        connection is closed so that no later exchange takes it for its own.
         """
-        try:
-            connection = self._connection or await self._connect()
-            if not commands:
-                return []
-            replies = await self._round(connection, commands)
-            if any(type(reply) is NoScriptError for reply in replies):
-                replies = await self._again(connection, commands, replies)
-            return replies
-        except BROKEN as error:
-            await self.close()
-            raise unavailable(self._endpoint, error) from error
-        except RedisError as error:
-            await self.close()
-            raise mismatch(self._endpoint, error) from error
+        async with self._turn:
+            try:
+                return await self._exchange(commands)
+            except (*BROKEN, RedisError) as error:
+                await self.close()
+                raise refusal(self._endpoint, error) from error
+            except asyncio.CancelledError:
+                await self.close()
+                raise
 
     async def call(self, command: Command) -> Any:
         """Return the reply to one command; a refusal of Redis is raised as a StoreError."""
@@ -98,15 +93,25 @@ class Link:
         if connection is not None:
             await connection.disconnect(nowait=True)
 
+    async def _exchange(self, commands: Sequence[Command]) -> Replies:
+        connection = self._connection or await self._connect()
+        if not commands:
+            return []
+        replies = await self._round(connection, commands)
+        if any(type(reply) is NoScriptError for reply in replies):
+            replies = await self._again(connection, commands, replies)
+        return replies
+
     async def _connect(self) -> async_redis.AbstractConnection:
-        connection = await connect(self._endpoint)
+        connection = self._connection = await connect(self._endpoint)
         asked = monotonic()
         (answer,) = await self._round(connection, [("TIME",)])
         self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
-        self._connection = connection
         return connection
 
-    async def _round(self, connection: async_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
+    async def _round(
+        self, connection: async_redis.AbstractConnection, commands: Sequence[Command]
+    ) -> Replies:
         async with asyncio.timeout(self._timeout_s):
             await connection.send_packed_command([pack(commands)], check_health=False)
             return [await _reply(connection) for _ in commands]
@@ -144,12 +149,9 @@ class SyncLink:
                 for place, reply in zip(missing, fresh[len(loads) :], strict=True):
                     replies[place] = reply
             return replies
-        except BROKEN as error:
+        except (*BROKEN, RedisError) as error:
             self.close()
-            raise unavailable(self._endpoint, error) from error
-        except RedisError as error:
-            self.close()
-            raise mismatch(self._endpoint, error) from error
+            raise refusal(self._endpoint, error) from error
 
     def call(self, command: Command) -> Any:
         """Return the reply to one command; a refusal of Redis is raised as a StoreError."""
@@ -165,44 +167,43 @@ class SyncLink:
         """Close the connection; harmless when it is closed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.disconnect()
+            connection.disconnect()  # type: ignore[no-untyped-call]
 
     def _connect(self) -> sync_redis.AbstractConnection:
-        connection = connect_sync(self._endpoint)
+        connection = self._connection = connect_sync(self._endpoint)
         asked = monotonic()
         (answer,) = self._round(connection, [("TIME",)])
         self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
-        self._connection = connection
         return connection
 
     def _round(self, connection: sync_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
-        connection.send_packed_command([pack(commands)], check_health=False)
+        connection.send_packed_command([pack(commands)], check_health=False)  # type: ignore[no-untyped-call]
         return [_sync_reply(connection) for _ in commands]
 
 
 async def connect(endpoint: Endpoint) -> async_redis.AbstractConnection:
-    """Return a new asyncio connection; raises what redis-py raises."""
+    """Return a new asyncio connection; raises what redis-py raises, and StoreMismatch for a bad URL."""
     settings = _settings(endpoint, async_redis.parse_url, async_redis.Connection)
     kind = settings.pop("connection_class")
     connection: async_redis.AbstractConnection = kind(**settings, retry=AsyncRetry(NoBackoff(), 0))
-    await connection.connect()
+    await connection.connect()  # type: ignore[no-untyped-call]
     # From here on the exchange's own deadline holds; the library's costs a task for every write.
     connection.socket_timeout = None
     return connection
 
 
 def connect_sync(endpoint: Endpoint) -> sync_redis.AbstractConnection:
-    """Return a new blocking connection; raises what redis-py raises."""
+    """Return a new blocking connection; raises what redis-py raises, and StoreMismatch for a bad URL."""
     settings = _settings(endpoint, sync_redis.parse_url, sync_redis.Connection)
     kind = settings.pop("connection_class")
     connection: sync_redis.AbstractConnection = kind(**settings, retry=Retry(NoBackoff(), 0))
-    connection.connect()
+    connection.connect()  # type: ignore[no-untyped-call]
     return connection
 
 
 def pack(commands: Sequence[Command]) -> bytes:
     """Return the commands as the bytes of one write."""
-    return b"".join(map(hiredis.pack_command, commands))
+    return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
 
 
 async def _reply(connection: async_redis.AbstractConnection) -> Any:
@@ -229,16 +230,21 @@ def accept(reply: Any) -> Any:
     return reply
 
 
+def refusal(endpoint: Endpoint, error: BaseException) -> StoreError:
+    """Return the error for a connection that cannot be made, broke, or that Redis will not have."""
+    # AuthenticationError is a ConnectionError for redis-py, but no second try mends it.
+    if isinstance(error, AuthenticationError):
+        return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}; check user and password")
+    if isinstance(error, BROKEN):
+        return unavailable(endpoint, error)
+    return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}")
+
+
 def unavailable(endpoint: Endpoint, error: BaseException) -> StoreUnavailable:
-    """Return the error for a connection that cannot be made or broke."""
+    """Return the error for a Redis that cannot be reached."""
     reason = str(error) or type(error).__name__
-    return StoreUnavailable(f"Redis at {endpoint} cannot be reached: {reason}; is it running, is the URL right?")
-
-
-def mismatch(endpoint: Endpoint, error: RedisError) -> StoreError:
-    """Return the error for a Redis that answers but will not work with us."""
-    hint = "; check user and password" if isinstance(error, AuthenticationError) else ""
-    return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}{hint}")
+    hint = "is it running, is the URL right?"
+    return StoreUnavailable(f"Redis at {endpoint} cannot be reached: {reason}; {hint}")
 
 
 def redis_ms(answer: Sequence[bytes]) -> float:
@@ -247,7 +253,11 @@ def redis_ms(answer: Sequence[bytes]) -> float:
 
 
 def _settings(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: type) -> dict[str, Any]:
-    settings = cast(dict[str, Any], dict(parse(endpoint.url)))
+    try:
+        settings = cast(dict[str, Any], dict(parse(endpoint.url)))
+    except ValueError:
+        # Its text may quote a part of the password.
+        raise StoreMismatch(f"{endpoint} is no URL of a Redis: redis://, rediss:// or unix://") from None
     settings.setdefault("connection_class", default_kind)
     settings.update(
         protocol=3,

@@ -8,12 +8,12 @@ If a keeper dies between the two, the next one finds the worker among the lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tqd.store import calls
 from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.keys import Keys
-from tqd.task.settle import reclaimed
+from tqd.task.settle import Release, reclaimed
 
 REAP_LIMIT = 16
 LOST_LIMIT = 64
@@ -84,9 +84,8 @@ class NodeStore:
 
         Returns how many tasks went back. Each costs no attempt and gets one crash on record.
         """
-        pairs = await self._link.call(("HGETALL", self._keys.claims(worker)))
-        held = dict(pairs)
-        releases = [reclaimed(identity, token) for identity, token in held.items()]
+        held = dict(await self._link.call(("HGETALL", self._keys.claims(worker))))
+        releases = _releases(held)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(calls.release(self._keys, worker, releases)):
@@ -120,6 +119,16 @@ class NodeStore:
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()
+
+
+def _releases(held: Mapping[bytes, bytes]) -> list[Release]:
+    releases: list[Release] = []
+    for identity, token in sorted(held.items()):  # the oldest task is to run first
+        try:
+            releases.append(reclaimed(identity, token))
+        except ValueError:
+            continue  # nobody of ours wrote this; it must not keep the others from their queues
+    return releases
 
 
 def _texts(reply: Iterable[bytes]) -> list[str]:

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from tqd.clock import monotonic
 from tqd.errors import StoreUnavailable
 from tqd.store.calls import Command
-from tqd.store.connection import BROKEN, Endpoint, connect, connect_sync, pack, unavailable
+from tqd.store.connection import BROKEN, Endpoint, connect, connect_sync, pack, refusal, unavailable
 from tqd.store.keys import Keys
 
 
@@ -64,7 +64,9 @@ class ResultFeed:
         finally:
             await self._leave(connection, channel, future)
 
-    async def _leave(self, connection: AbstractConnection, channel: str, future: asyncio.Future[bytes]) -> None:
+    async def _leave(
+        self, connection: AbstractConnection, channel: str, future: asyncio.Future[bytes]
+    ) -> None:
         waiters = self._waiters.get(channel, set())
         waiters.discard(future)
         if not waiters and self._waiters.pop(channel, None) is not None and connection is self._connection:
@@ -76,7 +78,7 @@ class ResultFeed:
                 try:
                     self._connection = await connect(self._endpoint)
                 except (*BROKEN, RedisError) as error:
-                    raise unavailable(self._endpoint, error) from error
+                    raise refusal(self._endpoint, error) from error
                 self._reader = asyncio.create_task(self._read(self._connection))
             return self._connection
 
@@ -128,25 +130,25 @@ def wait_sync(endpoint: Endpoint, keys: Keys, identity: bytes, timeout_s: float 
     try:
         connection = connect_sync(endpoint)
     except (*BROKEN, RedisError) as error:
-        raise unavailable(endpoint, error) from error
+        raise refusal(endpoint, error) from error
     try:
         commands: list[Command] = [("SUBSCRIBE", channel), ("GET", channel)]
-        connection.send_packed_command([pack(commands)], check_health=False)
+        connection.send_packed_command([pack(commands)], check_health=False)  # type: ignore[no-untyped-call]
         while True:
             left_s = end - monotonic()
             if left_s <= 0:
                 raise TimeoutError
             timeout = None if left_s == math.inf else left_s
-            answer = connection.read_response(timeout=timeout, push_request=True)  # type: ignore[arg-type]
+            answer = connection.read_response(timeout=timeout, push_request=True)
             record = _record(answer)
             if record is not None:
                 return record
     except (*BROKEN, RedisError) as error:
         if monotonic() >= end:
             raise TimeoutError from None
-        raise unavailable(endpoint, error) from error
+        raise refusal(endpoint, error) from error
     finally:
-        connection.disconnect()
+        connection.disconnect()  # type: ignore[no-untyped-call]
 
 
 def _record(answer: Any) -> bytes | None:

@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from tqd.errors import StoreMismatch
+from tqd.errors import StoreError
 from tqd.store import calls
 from tqd.store.calls import Claimant, Claimed
 from tqd.store.connection import Endpoint, Link, accept
@@ -22,13 +23,30 @@ UNPARK_BATCH = 100
 
 
 class Exchanged:
-    """What one exchange brought: the ids whose claims were lost, and the claim's answer if asked."""
+    """What one exchange brought.
 
-    __slots__ = ("claimed", "lost")
+    `lost` are the ids whose claims were no longer this worker's. `claimed` is the claim's answer, if
+    there was one. `refusal` is what Redis had against a call; the others were carried out.
+    """
 
-    def __init__(self, lost: list[bytes], claimed: Claimed | None) -> None:
-        self.lost = lost
-        self.claimed = claimed
+    __slots__ = ("claimed", "lost", "refusal")
+
+    def __init__(self, settled: Sequence[object], claim: object) -> None:
+        self.lost: list[bytes] = []
+        self.claimed: Claimed | None = None
+        self.refusal: StoreError | None = None
+        for reply in settled:
+            self.lost += self._accept(reply)
+        answer = self._accept(claim)
+        if answer:
+            self.claimed = Claimed(answer)
+
+    def _accept(self, reply: object) -> list[Any]:
+        try:
+            return accept(reply)  # type: ignore[no-any-return]
+        except StoreError as error:
+            self.refusal = error
+            return []
 
 
 class WorkerStore:
@@ -83,19 +101,16 @@ class WorkerStore:
         if credit > 0:
             commands.append(self._claimant.claim(now_ms, credit, caps))
         replies = await self._work.exchange(commands)
-        lost = [identity for reply in replies[:settling] for identity in accept(reply)]
-        return Exchanged(lost, Claimed(accept(replies[-1])) if credit > 0 else None)
+        return Exchanged(replies[:settling], replies[-1] if credit > 0 else [])
 
     async def wait_for_bell(self) -> bool:
         """Wait up to 10 s for a token; True when one came. Take no other way to end it than `unblock`."""
-        if not self._bell_client:
-            self._bell_client = int(await self._bell.call(("CLIENT", "ID")))
         try:
+            if not self._bell_client:
+                self._bell_client = int(await self._bell.call(("CLIENT", "ID")))
             token = await self._bell.call(("BLPOP", *self._bells, BELL_WAIT_S))
-        except StoreMismatch:
-            raise
-        except BaseException:
-            self._bell_client = 0
+        except StoreError:
+            self._bell_client = 0  # the next connection has another id
             raise
         return token is not None
 
@@ -136,7 +151,9 @@ class WorkerStore:
         return int(await self._errand.call(calls.unpark(self._keys, name, queue, ids)))
 
     async def leave(self) -> None:
-        """Give up the right to claim: the last call of a worker that holds nothing any more."""
+        """Give up the right to claim, if nothing is held any more; else the keeper takes it back."""
+        if await self._errand.call(("HLEN", self._keys.claims(self._worker))):
+            return
         await self._errand.call(("SREM", self._keys.workers(self._node), self._worker))
 
     async def close(self) -> None:

@@ -10,9 +10,12 @@
 -- ARGV[6] ms that the result record is kept; 0: nobody asked for a result
 -- ARGV[7] result record
 -- Returns {} when buried, {id} when the claim is not, or no longer, this worker's.
--- Cost: O(log dead), 10 commands.
+-- Cost: O(log dead), 14 commands, and 1 for each letter that goes.
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return { ARGV[1] }
+end
+for k, size in pairs({ [2] = 'HLEN', [3] = 'HLEN', [4] = 'ZCARD', [5] = 'HLEN' }) do
+  redis.call(size, KEYS[k]) -- a key of another kind fails here, before the first write
 end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1])

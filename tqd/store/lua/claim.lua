@@ -1,27 +1,21 @@
 -- Claims tasks for one worker: due ones become ready, ready ones are taken, in the order of the queues.
--- KEYS[1] workers:<node>  set of the worker ids that may claim
--- KEYS[2] claims:<worker> hash id -> token     KEYS[3] task  hash id -> envelope
--- KEYS[4] attempts        hash id -> fence:attempts:crashes
+-- KEYS[1] workers:<node>  set of the worker ids that may claim    KEYS[2] claims:<worker> hash id -> token
+-- KEYS[3] task  hash id -> envelope           KEYS[4] attempts  hash id -> fence:attempts:crashes
 -- KEYS[5..] for each queue: ready:<queue> list, due:<queue> zset, bell:<queue> list
--- ARGV[1] worker id       ARGV[2] now, ms of Redis's clock
--- ARGV[3] credit, tasks wanted in all (0 to 1000)    ARGV[4] tasks promoted per queue at most
--- ARGV[5..] for each queue: name, tasks taken from it at most
+-- ARGV[1] worker id    ARGV[2] now, ms of Redis's clock    ARGV[3] credit, tasks wanted in all (0 to 1000)
+-- ARGV[4] tasks promoted per queue at most    ARGV[5..] for each queue: name, tasks taken from it at most
 -- Returns {-1} when the worker is fenced off, else {next due ms or 0, 1 if work is left, ids without
 -- a task (dropped), name of a queue whose keys are of another kind or '', id, token, envelope, ...}.
 -- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 7 more.
-if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then
-  return { -1 }
-end
-redis.call('HLEN', KEYS[2]) redis.call('HLEN', KEYS[3]) redis.call('HLEN', KEYS[4]) -- fail before the first write
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return { -1 } end
+for k = 2, 4 do redis.call('HLEN', KEYS[k]) end -- a key of another kind fails here, before the first write
 local now, credit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local next_due, left, bad = 0, 0, ''
-local ids, origins = {}, {}
+local reply, ids, origins = { 0, 0, 0, '' }, {}, {}
 for k = 5, #KEYS, 3 do
-  local ready, due, bell = KEYS[k], KEYS[k + 1], KEYS[k + 2]
-  local a = 5 + (k - 5) / 3 * 2
+  local ready, due, bell, a = KEYS[k], KEYS[k + 1], KEYS[k + 2], 5 + (k - 5) / 3 * 2
   local waiting, head = redis.pcall('LLEN', ready), redis.pcall('ZRANGE', due, 0, 0, 'WITHSCORES')
   if type(waiting) == 'table' or head.err then
-    bad = ARGV[a]
+    reply[4] = ARGV[a]
   else
     if head[1] and tonumber(head[2]) <= now then
       local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, ARGV[4])
@@ -29,35 +23,30 @@ for k = 5, #KEYS, 3 do
       waiting = redis.call('RPUSH', ready, unpack(ripe))
       head = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
     end
-    if head[1] and (next_due == 0 or tonumber(head[2]) < next_due) then next_due = tonumber(head[2]) end
+    local next_due = tonumber(head[2])
+    if next_due and (reply[1] == 0 or next_due < reply[1]) then reply[1] = next_due end
     local take = math.min(credit, tonumber(ARGV[a + 1]), waiting)
     if take > 0 then
-      for _, id in ipairs(redis.call('LPOP', ready, take)) do
-        ids[#ids + 1] = id
-        origins[#ids] = ARGV[a]
-      end
+      for _, id in ipairs(redis.call('LPOP', ready, take)) do ids[#ids + 1], origins[#ids + 1] = id, ARGV[a] end
       credit = credit - take
     end
-    if waiting > take then
-      left = 1
-      if redis.pcall('LLEN', bell) == 0 then redis.call('RPUSH', bell, 1) end
-    end
+    local left = waiting > take
+    if left then reply[2] = 1 end
+    if left and redis.pcall('LLEN', bell) == 0 then redis.pcall('RPUSH', bell, 1) end -- refused: Redis is full
   end
 end
-local reply = { next_due, left, 0, bad }
 if #ids == 0 then return reply end
 local envelopes, counts = redis.call('HMGET', KEYS[3], unpack(ids)), redis.call('HMGET', KEYS[4], unpack(ids))
-local noted = {}
+local noted, n = {}, #reply
 for i, id in ipairs(ids) do
   if envelopes[i] then
     local token = '1:0:0:' .. origins[i]
     if counts[i] then
       local fence, rest = string.match(counts[i], '^(%d+)(:%d+:%d+)$')
-      token = ((fence or 0) + 1) .. (rest or ':0:0') .. ':' .. origins[i]
+      token = string.format('%d%s:%s', (fence or 0) + 1, rest or ':0:0', origins[i])
     end
     noted[#noted + 1], noted[#noted + 2] = id, token
-    local n = #reply
-    reply[n + 1], reply[n + 2], reply[n + 3] = id, token, envelopes[i]
+    reply[n + 1], reply[n + 2], reply[n + 3], n = id, token, envelopes[i], n + 3
   else
     reply[3] = reply[3] + 1
   end

@@ -16,8 +16,9 @@ for i, id in ipairs(ids) do
   place[#place + 1] = id
 end
 if #ours > 0 then
-  redis.call('HDEL', KEYS[1], unpack(ours))
-  redis.call('HDEL', KEYS[2], unpack(ours))
+  -- The claim goes last: when another key is of another kind, the task stays claimed.
   redis.call('HDEL', KEYS[3], unpack(ours))
+  redis.call('HDEL', KEYS[2], unpack(ours))
+  redis.call('HDEL', KEYS[1], unpack(ours))
 end
 return lost

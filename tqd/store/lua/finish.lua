@@ -11,9 +11,10 @@
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return { ARGV[1] }
 end
+-- The claim goes after the others: when a key is of another kind, the task stays claimed.
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[4], ARGV[4], 'PX', ARGV[3])
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('PUBLISH', KEYS[4], ARGV[4])
 return {}

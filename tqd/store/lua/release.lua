@@ -5,7 +5,8 @@
 -- KEYS[4] bell:<queue>    list, at most one token
 -- ARGV: id, token, fence:attempts:crashes, ... (1 to 500 tasks), in the order in which they shall run
 -- Returns the ids whose claim is not, or no longer, that worker's; they are left as they are.
--- Cost: O(tasks), 4 commands a task and 2 more.
+-- Cost: O(tasks), 4 commands a task and 4 more.
+redis.call('HLEN', KEYS[2]) redis.call('LLEN', KEYS[3]) -- a key of another kind fails before the first write
 local lost = {}
 for i = #ARGV - 2, 1, -3 do
   if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
@@ -16,7 +17,7 @@ for i = #ARGV - 2, 1, -3 do
     lost[#lost + 1] = ARGV[i]
   end
 end
-if redis.call('LLEN', KEYS[3]) > 0 and redis.call('LLEN', KEYS[4]) == 0 then
-  redis.call('RPUSH', KEYS[4], 1)
+if redis.call('LLEN', KEYS[3]) > 0 and redis.pcall('LLEN', KEYS[4]) == 0 then
+  redis.pcall('RPUSH', KEYS[4], 1) -- refused when Redis is full and nothing was given back
 end
 return lost

@@ -4,7 +4,8 @@
 -- KEYS[3] bell:<queue>    list, at most one token
 -- ARGV: ids, taken from the head of the parked list (1 to 100)
 -- Returns the number of tasks moved; those that another worker moved first are not counted.
--- Cost: O(ids), as they are near the head; 2 commands an id and 2 more.
+-- Cost: O(ids), as they are near the head; 2 commands an id and 3 more.
+redis.call('LLEN', KEYS[2]) -- a key of another kind fails here, before the first write
 local moved = 0
 for _, id in ipairs(ARGV) do
   if redis.call('LREM', KEYS[1], 1, id) == 1 then
@@ -12,7 +13,7 @@ for _, id in ipairs(ARGV) do
     moved = moved + 1
   end
 end
-if moved > 0 and redis.call('LLEN', KEYS[3]) == 0 then
+if moved > 0 and redis.pcall('LLEN', KEYS[3]) == 0 then
   redis.call('RPUSH', KEYS[3], 1)
 end
 return moved

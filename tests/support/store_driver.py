@@ -1,0 +1,162 @@
+"""Drives the store's calls one by one: each script by its Python call, over one blocking connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.support.places import places
+from tests.support.redis_server import RedisServer
+from tqd.store import calls
+from tqd.store.calls import Claimant, Claimed, Command, NewTask, Settler
+from tqd.store.connection import Endpoint, SyncLink, accept
+from tqd.store.keys import Keys
+from tqd.task.claim import Claim, Counts
+from tqd.task.outcome import ErrorInfo
+from tqd.task.settle import Bury, Complete, Finish, Park, Release, RetryAt, Settlement, reclaimed
+
+NODE = "node"
+QUEUES = ("default",)
+ERROR = ErrorInfo(type="ValueError", message="no", traceback="")
+
+
+def identity(number: int) -> bytes:
+    """Return an id for tests; ids sort as their numbers do."""
+    return number.to_bytes(16, "big")
+
+
+class StoreDriver:
+    """A producer, and workers by name. `now_ms` is the time that every call is given; tests move it."""
+
+    def __init__(self, server: RedisServer, max_dead: int = 1000) -> None:
+        self.server = server
+        self.client = server.client
+        self.keys = Keys("test")
+        self.now_ms = 1_000_000
+        self.max_dead = max_dead
+        self._link = SyncLink(Endpoint(server.url))
+        self._number = 0
+
+    def close(self) -> None:
+        self._link.close()
+
+    # -- producing -------------------------------------------------------------------------------
+
+    def enqueue(
+        self, *numbers: int, queue: str = "default", due_ms: int = 0, call: int = 0, producer: str = "p"
+    ) -> int:
+        """Store tasks in one call; returns how many were stored. `call` repeats an earlier number."""
+        self._number += 1
+        tasks = [NewTask(identity(n), queue, envelope(n), due_ms) for n in numbers]
+        return int(self.run(calls.store_new(self.keys, producer, call or self._number, tasks)))
+
+    # -- consuming -------------------------------------------------------------------------------
+
+    def hire(self, *workers: str, node: str = NODE) -> None:
+        """Give workers the right to claim."""
+        self.client.sadd(self.keys.workers(node), *workers)
+
+    def fence(self, worker: str, node: str = NODE) -> None:
+        """Take that right away, as a keeper does."""
+        self.client.smove(self.keys.workers(node), self.keys.lost, worker)
+
+    def claim(
+        self,
+        credit: int = 100,
+        worker: str = "w1",
+        queues: Sequence[str] = QUEUES,
+        caps: Sequence[int] | None = None,
+    ) -> Claimed:
+        """Claim for a worker, from the queues in order."""
+        limits = caps if caps is not None else [1000] * len(queues)
+        claimant = Claimant(self.keys, NODE, worker)
+        return Claimed(self.run(claimant.claim(self.now_ms, credit, list(zip(queues, limits, strict=True)))))
+
+    def settle(self, *settlements: Settlement, worker: str = "w1") -> list[bytes]:
+        """Settle for a worker; returns the ids whose claims were lost."""
+        commands = Settler(self.keys, worker, self.max_dead).settle(settlements, self.now_ms)
+        return [lost for command in commands for lost in self.run(command)]
+
+    def unpark(self, name: str, *numbers: int, queue: str = "default") -> int:
+        return int(self.run(calls.unpark(self.keys, name, queue, [identity(n) for n in numbers])))
+
+    def fill(self, full: bool = True) -> None:
+        """Let Redis have no memory left, so that it refuses what needs some; or let it have all."""
+        self.client.config_set("maxmemory", 1 if full else 0)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def run(self, command: Command) -> object:
+        """Send one command; a refusal of Redis is raised as a StoreError."""
+        return accept(self._link.exchange([command])[0])  # type: ignore[no-any-return]
+
+    def places(self) -> dict[int, str]:
+        """Return where every task is, by its number; see `tests.support.places`."""
+        return {int.from_bytes(one, "big"): place for one, place in places(self.client, self.keys).items()}
+
+    def order(self, queue: str = "default") -> list[int]:
+        """Return the numbers of the ready tasks, head first."""
+        return [int.from_bytes(one, "big") for one in self.client.lrange(self.keys.ready(queue), 0, -1)]
+
+    def rings(self, queue: str = "default") -> int:
+        """Return how many tokens the bell has."""
+        return int(self.client.llen(self.keys.bell(queue)))
+
+    def silence(self, *queues: str) -> None:
+        """Take the tokens out of bells."""
+        self.client.delete(*(self.keys.bell(queue) for queue in queues or QUEUES))
+
+    def counts(self, number: int) -> bytes | None:
+        """Return what is remembered of a task's attempts."""
+        return self.client.hget(self.keys.attempts, identity(number))  # type: ignore[return-value]
+
+    def snapshot(self) -> dict[bytes, bytes]:
+        """Return everything in Redis, byte by byte, to find that a call changed nothing."""
+        names = [name for name in self.client.scan_iter() if b"producer:" not in name]
+        return {name: bytes(self.client.dump(name) or b"") for name in names}
+
+
+def envelope(number: int) -> bytes:
+    """Return what the driver stores as the payload of a task."""
+    return b"payload %d" % number
+
+
+def numbers(claimed: Claimed) -> list[int]:
+    """Return the numbers of the tasks that a claim brought."""
+    return [int.from_bytes(claim.task_id, "big") for claim in claimed.claims]
+
+
+def tokens(claimed: Claimed) -> list[bytes]:
+    return [claim.token for claim in claimed.claims]
+
+
+def complete(claim: Claim) -> Complete:
+    return Complete(claim.task_id, claim.token)
+
+
+def finish(claim: Claim, ttl_ms: int = 60_000, result: bytes = b"result") -> Finish:
+    return Finish(claim.task_id, claim.token, ttl_ms, result)
+
+
+def retry_at(claim: Claim, due_ms: int, counts: Counts | None = None, queue: str = "default") -> RetryAt:
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts or Counts(1, 1, 0))
+
+
+def release(claim: Claim, counts: Counts | None = None, queue: str = "default") -> Release:
+    return Release(claim.task_id, claim.token, queue, counts or Counts(1, 0, 0))
+
+
+def crashed(claim: Claim) -> Release:
+    return reclaimed(claim.task_id, claim.token)
+
+
+def park(claim: Claim, name: str = "later", counts: Counts | None = None) -> Park:
+    return Park(claim.task_id, claim.token, name, counts or Counts(1, 0, 0))
+
+
+def bury(claim: Claim, ttl_ms: int = 0) -> Bury:
+    return Bury(claim, "raised", (ERROR,), 1, ttl_ms)
+
+
+def other(claim: Claim) -> Claim:
+    """Return the claim with the token of an earlier owner."""
+    return Claim(claim.task_id, b"0:0:0:default", claim.envelope)

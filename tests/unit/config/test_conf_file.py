@@ -1,0 +1,66 @@
+"""conf/tqd.toml is the manual of the settings; these tests keep it true."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tqd.config.parse import defaults, parse
+from tqd.config.setting import Setting
+from tqd.config.table import SETTINGS
+
+CONF = Path(__file__).parents[3] / "conf" / "tqd.toml"
+TEXT = CONF.read_text()
+UNCOMMENTED = re.sub(r"^#(?=\w+ = )", "", TEXT, flags=re.MULTILINE)
+CORES = 4
+
+
+def paragraph(setting: Setting) -> str:
+    """Return the text above a setting, as running words."""
+    section = TEXT.partition(f"\n[{setting.section}]")[2]
+    above = section.partition(f"\n#{setting.name} = ")[0].rpartition("\n\n")[2]
+    return " ".join(line.removeprefix("#").strip() for line in above.splitlines())
+
+
+def test_as_delivered_it_changes_nothing() -> None:
+    assert parse([("tqd.toml", tomllib.loads(TEXT))], {}, {}, CORES).redis == parse([], {}, {}, CORES).redis
+    assert not any(tomllib.loads(TEXT).values())
+
+
+def test_it_names_every_setting_once_and_no_other() -> None:
+    written: dict[str, dict[str, Any]] = tomllib.loads(UNCOMMENTED)
+    named = [f"{section}.{name}" for section, table in written.items() for name in table]
+    assert named == [setting.key for setting in SETTINGS]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_it_shows_the_real_default(setting: Setting) -> None:
+    written = tomllib.loads(UNCOMMENTED)[setting.section][setting.name]
+    default = defaults(CORES)[setting.key]
+    assert (tuple(written) if isinstance(written, list) else written) == default
+    assert type(written) is (list if isinstance(default, tuple) else type(default))
+
+
+def test_every_default_it_shows_is_accepted_when_uncommented() -> None:
+    config = parse([("tqd.toml", tomllib.loads(UNCOMMENTED))], {}, {}, CORES)
+    assert set(config.origins.values()) == {"tqd.toml"}
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_it_states_the_rule_and_the_reload_class(setting: Setting) -> None:
+    assert f"Allowed: {setting.rule}. Reload: {setting.reload}." in paragraph(setting)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_it_states_every_other_name_of_the_setting(setting: Setting) -> None:
+    names = [*setting.environment, *setting.flags]
+    assert not names or f"Also: {', '.join(names)}." in paragraph(setting)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+def test_it_says_what_the_setting_does_before_its_rule(setting: Setting) -> None:
+    assert len(paragraph(setting).partition("Allowed:")[0].split()) >= 10

@@ -1,0 +1,52 @@
+"""`tqd check`: import the app as a worker would, and say what a start would run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+
+from tqd.cli import exits
+from tqd.cli.main import given
+from tqd.config.load import load
+from tqd.config.redact import redacted
+from tqd.system.usage import cores
+from tqd.worker.loading import load_app
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check configuration and app; 0 when a start would find both in order, 78 when not."""
+    config = load(options.config, os.environ, given(options), cores())
+    queue = load_app(config.tasks.app, config.tasks.modules, os.getcwd())
+    explicit = config.explicit("redis.url")
+    url = redacted(config.redis.url if explicit else queue.endpoint.url)
+    handlers = sorted(queue.registry, key=lambda handler: handler.name)
+    if options.json:
+        rows = [
+            {
+                "name": handler.name,
+                "kind": "async" if handler.asynchronous else "thread",
+                "queue": handler.options.queue,
+                "max_retries": handler.options.max_retries,
+                "timeout_s": handler.options.timeout_s,
+            }
+            for handler in handlers
+        ]
+        print(json.dumps({"app": config.tasks.app, "redis_url": url, "tasks": rows}, indent=2))
+        return exits.OK
+    print(
+        f"{config.tasks.app}: {len(handlers)} tasks, {config.workers.initial_count} workers, Redis at {url}"
+    )
+    for handler in handlers:
+        kind = "async" if handler.asynchronous else "thread"
+        options_ = handler.options
+        print(
+            f"  {handler.name}  ({kind}, queue {options_.queue}, {options_.max_retries} retries, timeout {options_.timeout_s:g} s)"
+        )
+    served = set(config.queues.names)
+    strays = sorted({str(h.options.queue) for h in handlers} - served)
+    if strays:
+        print(
+            f"  warning: nobody here serves {', '.join(strays)}: add it to queues.names, or run a daemon for it"
+        )
+    return exits.OK

@@ -1,0 +1,10 @@
+"""The exit codes of `tqd`, after sysexits where that has one."""
+
+OK = 0
+FAILURE = 1
+NOT_RUNNING = 3
+USAGE = 64
+UNAVAILABLE = 69
+INTERNAL = 70
+CANNOT_CREATE = 73
+CONFIG = 78

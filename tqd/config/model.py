@@ -1,0 +1,106 @@
+"""The configuration as the rest of tqd reads it: one frozen value per section, in one `Config`.
+
+No defaults, no rules and no I/O here: `table` says what is allowed, `parse` builds these values.
+Durations are in seconds. A test holds the fields equal to the rows of `table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisConfig:
+    url: str
+    namespace: str
+    connection_timeout: float
+    command_timeout: float
+    embedded: bool
+    data_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersConfig:
+    initial_count: int
+    max_concurrent_tasks: int
+    shutdown_grace_period: float
+    orphan_grace_period: float
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksConfig:
+    app: str
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuesConfig:
+    names: tuple[str, ...]
+    starvation_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLettersConfig:
+    max_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    name: str
+    lease: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityConfig:
+    max_payload_size_mb: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingConfig:
+    level: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    runtime_dir: str
+
+
+SECTIONS: Mapping[str, type] = {
+    "redis": RedisConfig,
+    "workers": WorkersConfig,
+    "tasks": TasksConfig,
+    "queues": QueuesConfig,
+    "dead_letters": DeadLettersConfig,
+    "node": NodeConfig,
+    "security": SecurityConfig,
+    "logging": LoggingConfig,
+    "daemon": DaemonConfig,
+}
+
+DEFAULT_ORIGIN = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, checked; `origins` maps each key to where its value came from.
+
+    An origin is `default`, the path of a file, `environment NAME` or `flag --name`.
+    """
+
+    redis: RedisConfig
+    workers: WorkersConfig
+    tasks: TasksConfig
+    queues: QueuesConfig
+    dead_letters: DeadLettersConfig
+    node: NodeConfig
+    security: SecurityConfig
+    logging: LoggingConfig
+    daemon: DaemonConfig
+    origins: Mapping[str, str]
+
+    def explicit(self, key: str) -> bool:
+        """Tell whether somebody chose this setting's value; `key` is like `redis.url`."""
+        return self.origins[key] != DEFAULT_ORIGIN

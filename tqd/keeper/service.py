@@ -1,0 +1,204 @@
+"""The keeper's duties over time: renew the lease, take back claims, sample, and outlast the master.
+
+When the master dies the workers drain by themselves. One whose loop is blocked cannot: the keeper
+kills what is left of this daemon after the orphan grace, takes back what it held, and goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+from tqd.config.model import Config
+from tqd.errors import StoreError
+from tqd.keeper.reaper import Reaper
+from tqd.log import Log
+from tqd.store.node_store import NodeStore
+from tqd.system.channel import ChildChannel
+from tqd.system.fork import ChildPipes
+from tqd.system.process import start_ticks
+from tqd.system.usage import rss_bytes
+from tqd.task.names import NodeName
+from tqd.wire.messages import (
+    Drain,
+    KeeperBeat,
+    Message,
+    Ready,
+    Sampled,
+    SampleRequest,
+    WorkerGone,
+    WorkerUp,
+)
+
+BEAT_S = 1.0
+ORPHAN_KILL_S = 0.3
+"""After the orphan grace: the time a worker has to leave by itself."""
+
+_RETRY_S = 0.5
+
+
+class Keeper:
+    """`serve` runs until the master says drain, or is gone."""
+
+    def __init__(self, config: Config, node: NodeName, store: NodeStore, pipes: ChildPipes, log: Log) -> None:
+        self._config = config
+        self._store = store
+        self._log = log
+        self._node = node
+        self._lease_s = config.node.lease
+        self._reaper = Reaper(store, node, config.queues.names, start_ticks, log)
+        self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
+        self._pidfds: dict[str, int] = {}
+        self._gone: asyncio.Queue[str] = asyncio.Queue()
+        self._sample = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._orphaned = False
+
+    async def serve(self) -> None:
+        """Do all duties until stopped; then sign the node off, if no worker is left."""
+        self._channel.open()
+        await self._insist(self._renew)
+        self._channel.send(Ready("", "", 0))
+        duties = [
+            asyncio.create_task(duty)
+            for duty in (
+                self._repeat(self._renew, self._lease_s / 3),
+                self._repeat(self._reap, self._lease_s / 3),
+                self._reclaim_reported(),
+                self._answer_samples(),
+                self._beat(),
+            )
+        ]
+        stop = asyncio.create_task(self._stop.wait())
+        ended, _ = await asyncio.wait({stop, *duties}, return_when=asyncio.FIRST_COMPLETED)
+        if self._orphaned:
+            await self._outlast()
+        for duty in (stop, *duties):
+            duty.cancel()
+        await asyncio.gather(stop, *duties, return_exceptions=True)
+        await self._sign_off()
+        for duty in ended - {stop}:
+            duty.result()  # a duty that ended by itself has failed: its error ends the keeper
+
+    async def _renew(self) -> None:
+        await self._store.synchronise()
+        await self._store.renew(round(self._lease_s * 1000))
+
+    async def _reap(self) -> None:
+        await self._reaper.reap_lost()
+        await self._reaper.reap_processes()
+        await self._reaper.reap_nodes(self._lease_s)
+
+    async def _repeat(self, duty: Callable[[], Awaitable[None]], every_s: float) -> None:
+        while True:
+            await self._insist(duty)
+            await asyncio.sleep(every_s)
+
+    async def _insist(self, duty: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
+        while True:
+            try:
+                await duty()
+                return
+            except StoreError as error:
+                if failures == 0:
+                    self._log.warning("a duty waits for redis", error=str(error))
+                failures += 1
+                await asyncio.sleep(_RETRY_S)
+
+    async def _reclaim_reported(self) -> None:
+        while True:
+            worker = await self._gone.get()
+
+            async def reclaim(worker: str = worker) -> None:
+                await self._reaper.worker_gone(worker)
+
+            await self._insist(reclaim)
+            self._gone.task_done()
+
+    async def _answer_samples(self) -> None:
+        while True:
+            await self._sample.wait()
+            self._sample.clear()
+            try:
+                depths, dead = await self._store.depths(self._config.queues.names)
+            except StoreError as error:
+                self._log.debug("no sample", error=str(error))
+                continue
+            self._channel.send(Sampled([[d.name, d.ready, d.scheduled] for d in depths], dead))
+
+    async def _beat(self) -> None:
+        while True:
+            self._channel.send(KeeperBeat(self._reaper.reclaimed, rss_bytes()))
+            await asyncio.sleep(BEAT_S)
+
+    async def _outlast(self) -> None:
+        grace_s = self._config.workers.orphan_grace_period + ORPHAN_KILL_S
+        watched = dict(self._pidfds)
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        ends = []
+        for pidfd in watched.values():
+            end = loop.create_future()
+            loop.add_reader(pidfd, _resolve, end)
+            ends.append(end)
+        if ends:
+            await asyncio.wait(ends, timeout=grace_s)
+        for worker, pidfd in watched.items():
+            loop.remove_reader(pidfd)
+            _kill(pidfd)
+            self._gone.put_nowait(worker)
+        try:
+            async with asyncio.timeout(1.0):
+                await self._gone.join()
+        except TimeoutError:
+            self._log.error("redis did not answer: the next run or another node takes the claims back")
+
+    async def _sign_off(self) -> None:
+        try:
+            if not await self._store.workers(str(self._node)):
+                await self._store.forget_node(str(self._node))
+        except StoreError as error:
+            self._log.debug("could not sign the node off", error=str(error))
+        await self._store.close()
+
+    def _on_message(self, message: Message) -> None:
+        match message:
+            case WorkerUp(worker, pid):
+                self._watch(worker, pid)
+            case WorkerGone(worker):
+                self._unwatch(worker)
+                self._gone.put_nowait(worker)
+            case SampleRequest():
+                self._sample.set()
+            case Drain():
+                self._stop.set()
+
+    def _watch(self, worker: str, pid: int) -> None:
+        try:
+            self._pidfds[worker] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            pass  # it ended before we looked; the master reports that next
+
+    def _unwatch(self, worker: str) -> None:
+        pidfd = self._pidfds.pop(worker, None)
+        if pidfd is not None:
+            os.close(pidfd)
+
+    def _on_orphaned(self) -> None:
+        self._orphaned = True
+        self._stop.set()
+
+
+def _resolve(end: asyncio.Future[None]) -> None:
+    if not end.done():
+        end.set_result(None)
+
+
+def _kill(pidfd: int) -> None:
+    try:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it went by itself

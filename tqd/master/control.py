@@ -1,0 +1,119 @@
+"""The control socket: one line of JSON asks, one line of JSON answers. Never waits for a client."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+from collections.abc import Callable
+
+LONGEST_REQUEST = 4096
+BACKLOG = 16
+Answer = Callable[[dict[str, object]], None]
+OnRequest = Callable[[dict[str, object], Answer], None]
+
+
+class ControlServer:
+    """Accepts clients on a unix socket, mode 0600, and hands each request to `on_request`.
+
+    The request is answered through the function that comes with it, at once or later.
+    """
+
+    def __init__(self, path: str, selector: selectors.BaseSelector, on_request: OnRequest) -> None:
+        self._path = path
+        self._selector = selector
+        self._on_request = on_request
+        self._clients: dict[int, _Client] = {}
+        # Whoever holds the pidfile's lock owns the directory: a socket that is there is a dead one's.
+        if os.path.exists(path):
+            os.unlink(path)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o177)
+        try:
+            self._listener.bind(path)
+        finally:
+            os.umask(before)
+        self._listener.listen(BACKLOG)
+        self._listener.setblocking(False)
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def descriptors(self) -> list[int]:
+        """Return what a child must close."""
+        return [self._listener.fileno(), *self._clients]
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        for client in list(self._clients.values()):
+            self._drop(client)
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        os.unlink(self._path)
+
+    def _accept(self, events: int) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # it left before we looked
+        connection.setblocking(False)
+        client = _Client(connection)
+        self._clients[connection.fileno()] = client
+        self._selector.register(connection, selectors.EVENT_READ, lambda events: self._serve(client, events))
+
+    def _serve(self, client: _Client, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE:
+                self._write(client)
+            elif events & selectors.EVENT_READ:
+                self._read(client)
+        except OSError:
+            self._drop(client)
+
+    def _read(self, client: _Client) -> None:
+        data = client.connection.recv(LONGEST_REQUEST)
+        client.request += data
+        if not data or len(client.request) > LONGEST_REQUEST:
+            self._drop(client)
+        elif b"\n" in client.request:
+            line, client.request = client.request, b""
+            self._on_request(_parse(line), lambda answer: self._answer(client, answer))
+
+    def _answer(self, client: _Client, answer: dict[str, object]) -> None:
+        if client.connection.fileno() not in self._clients:
+            return
+        client.reply = json.dumps(answer).encode() + b"\n"
+        try:
+            self._write(client)
+        except OSError:
+            self._drop(client)
+
+    def _write(self, client: _Client) -> None:
+        try:
+            sent = client.connection.send(client.reply)
+        except BlockingIOError:
+            sent = 0
+        client.reply = client.reply[sent:]
+        wanted = selectors.EVENT_WRITE if client.reply else selectors.EVENT_READ
+        self._selector.modify(client.connection, wanted, lambda events: self._serve(client, events))
+
+    def _drop(self, client: _Client) -> None:
+        if self._clients.pop(client.connection.fileno(), None) is not None:
+            self._selector.unregister(client.connection)
+            client.connection.close()
+
+
+class _Client:
+    __slots__ = ("connection", "reply", "request")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.request = b""
+        self.reply = b""
+
+
+def _parse(line: bytes) -> dict[str, object]:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return request if isinstance(request, dict) else {}

@@ -1,0 +1,1 @@
+"""What is measured, as values that can be merged. Pure."""

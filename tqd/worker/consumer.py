@@ -1,0 +1,194 @@
+"""The worker's one conversation with Redis: settle what is decided, claim what the free slots allow.
+
+1. Whatever the settler holds and the free slots can take goes into one exchange.
+2. While its reply is on the way, attempts run and settlements gather for the next one.
+3. The reply starts attempts, and says whether more is waiting and when the next task is due.
+4. With nothing to settle and nothing to claim it sleeps: until a settlement comes, a slot falls free
+   while work is left, the bell rings, or the next due time.
+
+One exchange is in flight, ever. It is never cancelled: a claim whose reply nobody reads would be
+held by nobody. When a connection breaks, what the lost reply may have claimed is looked up and given
+back before anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tqd.clock import chance, monotonic
+from tqd.errors import StoreError
+from tqd.log import Log
+from tqd.store.calls import Claimed
+from tqd.store.worker_store import Exchanged, WorkerStore
+from tqd.task.claim import parse_token
+from tqd.task.settle import Release, Settlement
+from tqd.worker.executor import Executor
+from tqd.worker.inflight import Inflight
+from tqd.worker.order import QueueOrder
+from tqd.worker.settler import Settler
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 1.0
+_REFUSAL_PAUSE_S = 1.0
+
+
+class Consumer:
+    """Owns the work link: `run` until `finish` was called and everything is settled."""
+
+    def __init__(
+        self,
+        store: WorkerStore,
+        executor: Executor,
+        inflight: Inflight,
+        settler: Settler,
+        order: QueueOrder,
+        log: Log,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._inflight = inflight
+        self._settler = settler
+        self._order = order
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._awake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._work_expected = True
+        self._claiming = True
+        self._finishing = False
+        self._failures = 0
+        self._refused_until = 0.0
+        self.idle = asyncio.Event()
+        self.overdue = asyncio.Event()
+        self.fenced = asyncio.Event()
+        # At least two exchanges to fill the slots: one fills while the other's tasks run.
+        self._most = max(1, (inflight.slots + 1) // 2)
+
+    def wake(self) -> None:
+        """Look again: there is something to settle, or a slot is free."""
+        self._awake.set()
+
+    def expect_work(self) -> None:
+        """Look into the queues again: the bell rang, or a task is due."""
+        self._work_expected = True
+        self._awake.set()
+
+    def stop_claiming(self) -> None:
+        """Claim nothing from now on; settling goes on."""
+        self._claiming = False
+        self.idle.clear()
+        self._awake.set()
+
+    def finish(self) -> None:
+        """End `run` as soon as nothing waits to be settled."""
+        self._finishing = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Exchange until finished."""
+        while True:
+            batch = self._settler.take() if monotonic() >= self._refused_until else []
+            credit = self._credit()
+            if batch or credit > 0:
+                await self._exchange(batch, credit)
+            elif self._finishing and not len(self._settler):
+                return
+            else:
+                await self._sleep()
+
+    def _credit(self) -> int:
+        if not (self._claiming and self._work_expected):
+            return 0
+        return min(self._inflight.free, self._most)
+
+    async def _sleep(self) -> None:
+        self._awake.clear()
+        if self._claiming and not self._work_expected:
+            self.idle.set()
+        await self._awake.wait()
+        self.idle.clear()
+
+    async def _exchange(self, batch: list[Settlement], credit: int) -> None:
+        caps = self._order.caps(credit, monotonic()) if credit else []
+        try:
+            if self._failures:
+                await self._recover()
+            answer = await self._store.exchange(batch, credit, caps)
+        except StoreError as error:
+            self._settler.put_back(batch)
+            await self._pause(error)
+            return
+        if self._failures:
+            self._log.info("redis answers again", failures=self._failures)
+            self._failures = 0
+        self._settled(batch, answer)
+        if answer.claimed is not None:
+            self._claimed(answer.claimed)
+
+    def _settled(self, batch: list[Settlement], answer: Exchanged) -> None:
+        if answer.refusal is not None:
+            self._settler.put_back(batch)
+            self._refused_until = monotonic() + _REFUSAL_PAUSE_S
+            self._work_expected = False
+            self._loop.call_later(_REFUSAL_PAUSE_S, self.expect_work)
+            self._log.error("redis refused a call", error=str(answer.refusal), again_in_s=_REFUSAL_PAUSE_S)
+            return
+        if answer.lost and not self._settler.uncertain:
+            self._executor.tally.superseded += len(answer.lost)
+            self._log.warning(
+                "tasks were settled by a newer owner", count=len(answer.lost), task=answer.lost[0].hex()
+            )
+        if batch:
+            self._settler.uncertain = False
+
+    def _claimed(self, claimed: Claimed) -> None:
+        if claimed.fenced:
+            self._claiming = False
+            self.fenced.set()
+            return
+        if claimed.dropped:
+            self._log.warning("ids without a task were dropped from a queue", count=claimed.dropped)
+        if claimed.bad_queue:
+            self._log.error("a queue's keys hold something else and are passed over", queue=claimed.bad_queue)
+        start = self._executor.start
+        for claim in claimed.claims:
+            start(claim)
+        self._work_expected = claimed.work_left
+        origins = {parse_token(claim.token)[1] for claim in claimed.claims} if claimed.work_left else ()
+        self._order.served(origins, claimed.work_left, monotonic())
+        self._set_timer(claimed.next_due_ms)
+
+    def _set_timer(self, due_ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due_ms:
+            delay_s = max(0, due_ms - self._store.now_ms()) / 1000
+            self._timer = self._loop.call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if self._inflight.free <= 0:
+            # Somebody else has to take it: who waits at the bell does not know of the due time.
+            self.overdue.set()
+        self.expect_work()
+
+    async def _pause(self, error: StoreError) -> None:
+        if self._failures == 0:
+            self._log.warning("redis is unavailable; claiming and settling wait for it", error=str(error))
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**self._failures) * (0.5 + chance() / 2)
+        self._failures += 1
+        await asyncio.sleep(pause_s)
+
+    async def _recover(self) -> None:
+        """Give back what a lost reply may have claimed: held in Redis, and known to nobody here."""
+        held = await self._store.held()
+        known = self._settler.ids()
+        releases: list[Settlement] = []
+        for task_id, token in held.items():
+            if self._inflight.get(task_id) is None and task_id not in known:
+                counts, queue = parse_token(token)
+                releases.append(Release(task_id, token, queue, counts))
+        if releases:
+            await self._store.exchange(releases, 0, [])
+            self._log.info("tasks of a lost reply were given back", count=len(releases))

@@ -1,0 +1,64 @@
+"""The worker's rounds: tasks parked under names that it knows, and Redis's clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tqd.app import Registry
+from tqd.errors import StoreError, WireError
+from tqd.log import Log
+from tqd.store.worker_store import UNPARK_BATCH, WorkerStore
+from tqd.wire.envelope import decode_envelope
+
+ROUND_S = 5.0
+_CLOCK_ROUNDS = 12
+
+
+class Errands:
+    """Goes its round every 5 s, until cancelled."""
+
+    def __init__(self, store: WorkerStore, registry: Registry, log: Log) -> None:
+        self._store = store
+        self._names = [handler.name for handler in registry]
+        self._log = log
+
+    async def run(self) -> None:
+        """Unpark each round, measure the clock each minute; a round that fails is made up by the next."""
+        rounds = 0
+        while True:
+            await asyncio.sleep(ROUND_S)
+            rounds += 1
+            try:
+                await self.unpark()
+                if rounds % _CLOCK_ROUNDS == 0:
+                    await self._store.synchronise()
+            except StoreError as error:
+                self._log.debug("a round was given up", error=str(error))
+
+    async def unpark(self) -> None:
+        """Make the parked tasks ready whose names are known here."""
+        if not self._names:
+            return
+        for name in await self._store.parked(self._names):
+            moved = await self._unpark(name)
+            self._log.info("parked tasks are ready again", name=name, count=moved)
+
+    async def _unpark(self, name: str) -> int:
+        moved = 0
+        while True:
+            by_queue: dict[str, list[bytes]] = {}
+            rows = await self._store.parked_envelopes(name)
+            for task_id, envelope in rows:
+                by_queue.setdefault(_queue(envelope), []).append(task_id)
+            for queue, ids in by_queue.items():
+                moved += await self._store.unpark(name, queue, ids)
+            if len(rows) < UNPARK_BATCH:
+                return moved
+
+
+def _queue(envelope: bytes | None) -> str:
+    # An id without a task goes where the claim drops it.
+    try:
+        return decode_envelope(envelope or b"").queue
+    except WireError:
+        return "default"

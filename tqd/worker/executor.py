@@ -1,0 +1,217 @@
+"""Runs claimed tasks: from the claim's bytes to an outcome, and from the outcome to the settler.
+
+Every attempt is an asyncio task of its own (`runner`), with its own context, so that it can be
+cancelled alone. Time limits are enforced by one sweep over the attempts in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tqd.app import Registry
+from tqd.clock import chance, monotonic
+from tqd.errors import Unserialisable, WireError
+from tqd.log import Log
+from tqd.store.worker_store import WorkerStore
+from tqd.task.claim import Claim, parse_token
+from tqd.task.context import Context
+from tqd.task.identity import to_text
+from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
+from tqd.task.outcome import Done, Outcome, Raised, Released, TimedOut, UnknownName, Unreadable, describe
+from tqd.task.settle import Bury, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
+from tqd.wire.envelope import Envelope, decode_envelope, encode_value
+from tqd.wire.records import ResultRecord
+from tqd.worker.inflight import Attempt, Inflight, Interruption
+from tqd.worker.lanes import Lanes, outcome_of
+from tqd.worker.settler import Settler
+from tqd.worker.tally import Tally
+
+SWEEP_S = 0.1
+"""How often time limits are looked at: an attempt may run this much longer than its timeout."""
+
+
+class Executor:
+    """Starts attempts and hands in what follows from their outcomes."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        inflight: Inflight,
+        settler: Settler,
+        store: WorkerStore,
+        log: Log,
+        max_bytes: int,
+    ) -> None:
+        self._registry = registry
+        self._inflight = inflight
+        self._settler = settler
+        self._now_ms = store.now_ms
+        self._log = log
+        self._max_bytes = max_bytes
+        self._lanes = Lanes(inflight.slots)
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self.tally = Tally()
+
+    def start(self, claim: Claim) -> None:
+        """Begin an attempt; what cannot be run is settled at once."""
+        held = self._inflight.get(claim.task_id)
+        if held is not None:
+            held.claim = claim  # its id stood twice in the queue: one attempt, the newer claim
+            return
+        options = DEFAULTS
+        try:
+            envelope = decode_envelope(claim.envelope, self._max_bytes)
+            handler = self._registry.get(envelope.name)
+            if handler is None:
+                self._settle(claim, UnknownName(envelope.name), options)
+                return
+            options = handler.options
+            if envelope.options is not NO_OPTIONS:
+                options = envelope.options.over(options)
+            args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
+        except WireError as error:
+            self._settle(claim, Unreadable(str(error)), options)
+            return
+        except TypeError as error:
+            # The call does not fit the handler, as if the handler itself had refused it.
+            self._settle(claim, Raised(describe(error)), options)
+            return
+        attempt = Attempt(claim, handler, options, args, kwargs)
+        attempt.started = now = monotonic()
+        if options.timeout_s:
+            attempt.deadline = now + options.timeout_s
+        if handler.context_parameter is not None:
+            kwargs[handler.context_parameter] = _context(claim, envelope, attempt)
+        self._inflight.add(attempt)
+        run = self._run if handler.asynchronous else self._run_plain
+        attempt.runner = self._loop.create_task(run(attempt))
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    async def _run(self, attempt: Attempt) -> None:
+        outcome: Outcome
+        try:
+            outcome = Done(await attempt.handler.function(*attempt.args, **attempt.kwargs))
+        except BaseException as error:
+            # Whatever a task raises, SystemExit and KeyboardInterrupt too, it is this attempt's end
+            # and not the worker's.
+            outcome = _judge(attempt, error)
+        self._end(attempt, outcome)
+
+    async def _run_plain(self, attempt: Attempt) -> None:
+        lane = self._lanes.submit(attempt.handler.function, attempt.args, attempt.kwargs)
+        outcome: Outcome
+        try:
+            outcome = await outcome_of(lane)
+        except BaseException as error:
+            outcome = _judge(attempt, error)
+            if lane.running():
+                self._inflight.strays += 1
+                lane.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._stray_returned))
+        self._end(attempt, outcome)
+
+    def _stray_returned(self) -> None:
+        self._inflight.strays -= 1
+        self._settler.wake()
+
+    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+        if not self._inflight.remove(attempt):
+            return  # given back already: the next owner decides
+        self.tally.runs.add(monotonic() - attempt.started)
+        if outcome.__class__ is Done and attempt.options.result_ttl_s:
+            self.tally.done += 1
+            self._settler.add(self._finish(attempt, outcome.value))  # type: ignore[union-attr]
+        else:
+            self._settle(attempt.claim, outcome, attempt.options)
+
+    def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions) -> None:
+        decision = settlement(claim, outcome, options, self._now_ms(), chance())
+        self._count(decision, outcome)
+        self._settler.add(decision)
+
+    def _count(self, decision: Settlement, outcome: Outcome) -> None:
+        tally = self.tally
+        match decision:
+            case Bury():
+                tally.failed += 1
+                error = decision.errors[0]
+                self._log.warning(
+                    "task is a dead letter", task=to_text(decision.claim.task_id), reason=decision.reason,
+                    attempts=decision.attempts, error=f"{error.type}: {error.message}",
+                )  # fmt: skip
+            case RetryAt():
+                tally.retried += 1
+            case Release():
+                tally.released += 1
+            case _ if outcome.__class__ is Done:
+                tally.done += 1
+
+    def _finish(self, attempt: Attempt, value: object) -> Finish:
+        claim, now_ms = attempt.claim, self._now_ms()
+        try:
+            encoded = encode_value(attempt.handler.signature.encode_result(value), self._max_bytes)
+            record = ResultRecord(state=TaskState.DONE, value=encoded, finished_ms=now_ms)
+        except Unserialisable as error:
+            # The work is done and stays done; whoever waits is told why there is no value.
+            self._log.warning("result cannot travel", task=to_text(claim.task_id), error=str(error))
+            record = ResultRecord(
+                state=TaskState.DONE,
+                error_type="Unserialisable",
+                error_message=str(error),
+                finished_ms=now_ms,
+            )
+        return Finish(claim.task_id, claim.token, result_ttl_ms(attempt.options), record.encode())
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now = monotonic()
+        for attempt in self._inflight:
+            if attempt.deadline and now >= attempt.deadline and attempt.runner is not None:
+                # A handler that swallows its cancellation is cancelled again, once a second.
+                attempt.deadline = now + 1.0
+                attempt.interruption = Interruption.TIMEOUT
+                attempt.runner.cancel()
+        if len(self._inflight):
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def interrupt(self) -> None:
+        """Cancel all attempts, to be given back; what ends otherwise meanwhile counts as it ends."""
+        for attempt in self._inflight:
+            if attempt.runner is not None and attempt.interruption is None:
+                attempt.interruption = Interruption.RELEASE
+                attempt.runner.cancel()
+
+    def give_back(self) -> int:
+        """Release what is still in hand, running or not: twice is better than never."""
+        left = list(self._inflight)
+        for attempt in left:
+            self._end(attempt, Released())
+        return len(left)
+
+    def close(self) -> None:
+        """Take no more work into the lanes."""
+        self._lanes.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+
+def _judge(attempt: Attempt, error: BaseException) -> Outcome:
+    if attempt.interruption is Interruption.TIMEOUT:
+        return TimedOut(attempt.options.timeout_s or 0.0)
+    if attempt.interruption is Interruption.RELEASE and isinstance(error, asyncio.CancelledError):
+        return Released()
+    return Raised(describe(error))
+
+
+def _context(claim: Claim, envelope: Envelope, attempt: Attempt) -> Context:
+    counts, queue = parse_token(claim.token)
+    return Context(
+        id=to_text(claim.task_id),
+        name=envelope.name,
+        queue=queue,
+        attempt=counts.attempts + 1,
+        fence=counts.fence,
+        enqueued_ms=envelope.enqueued_ms,
+        deadline=attempt.deadline or None,
+    )

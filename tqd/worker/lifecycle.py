@@ -1,0 +1,132 @@
+"""A worker's life on its loop: start the parts, serve, stop them in the order that loses nothing.
+
+The order of a stop:
+1. claim no more, and leave the bell, giving back a token that came meanwhile;
+2. let attempts finish for the grace time, settling them as they end;
+3. cancel the rest, so that they can clean up, for the last moment of the grace time;
+4. give back what is still in hand, before anything is killed: twice is better than never;
+5. settle all that is decided, wake the others, give up the right to claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from tqd.app import Registry
+from tqd.clock import monotonic
+from tqd.config.model import Config
+from tqd.errors import StoreError
+from tqd.log import Log
+from tqd.store.worker_store import WorkerStore
+from tqd.system.channel import ChildChannel
+from tqd.worker.beat import Pulse
+from tqd.worker.bell import Bell
+from tqd.worker.consumer import Consumer
+from tqd.worker.errands import Errands
+from tqd.worker.executor import Executor
+from tqd.worker.inflight import Inflight
+from tqd.worker.order import QueueOrder
+from tqd.worker.settler import Settler
+
+CLEAN_UP_S = 1.0
+"""The end of the grace time that cancelled attempts have to clean up."""
+
+SETTLE_S = 3.0
+"""How long a stopping worker tries to settle; then the keeper takes its claims back."""
+
+
+class Lifecycle:
+    """The parts of one worker and how they start and stop."""
+
+    def __init__(
+        self, config: Config, registry: Registry, store: WorkerStore, channel: ChildChannel, log: Log
+    ) -> None:
+        self._log = log
+        self._store = store
+        queues = config.queues
+        max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
+        self.inflight = Inflight(config.workers.max_concurrent_tasks)
+        self._settler = Settler(self._wake)
+        self._executor = Executor(registry, self.inflight, self._settler, store, log, max_bytes)
+        order = QueueOrder(queues.names, queues.starvation_after, monotonic())
+        self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
+        self._bell = Bell(store, self._consumer, self.inflight, log)
+        self._errands = Errands(store, registry, log)
+        self._pulse = Pulse(channel, self.inflight, self._executor.tally)
+        self._stop = asyncio.Event()
+        self._deadline = 0.0
+
+    def drain(self, grace_s: float) -> None:
+        """Stop within `grace_s`; a later call can only make it sooner."""
+        deadline = monotonic() + grace_s
+        self._deadline = min(self._deadline, deadline) if self._stop.is_set() else deadline
+        self._stop.set()
+        self._wake()
+
+    async def serve(self) -> bool:
+        """Work until drained; False when this worker was fenced off and must be replaced."""
+        await self._errands.unpark()
+        consumer = asyncio.create_task(self._consumer.run())
+        listener = asyncio.create_task(self._bell.listen())
+        rounds = [
+            asyncio.create_task(part)
+            for part in (self._errands.run(), self._pulse.run(), self._bell.pass_on())
+        ]
+        fenced = asyncio.create_task(self._consumer.fenced.wait())
+        stop = asyncio.create_task(self._stop.wait())
+        ended, _ = await asyncio.wait(
+            {consumer, listener, fenced, stop, *rounds}, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not self._stop.is_set():
+            self.drain(0.0 if fenced in ended else CLEAN_UP_S)
+        await self._drained()
+        await self._settle(consumer)
+        for runner in (listener, fenced, stop, *rounds):
+            runner.cancel()
+        await asyncio.gather(listener, fenced, stop, *rounds, return_exceptions=True)
+        self._pulse.send(0.0)
+        await self._leave()
+        for runner in ended - {stop, fenced}:
+            runner.result()  # a part that ended by itself has failed: its error ends the worker
+        return fenced not in ended
+
+    async def _drained(self) -> None:
+        self._consumer.stop_claiming()
+        await self._bell.stop()
+        while len(self.inflight) and monotonic() < self._deadline - CLEAN_UP_S:
+            await self._next_change(self._deadline - CLEAN_UP_S)
+        self._executor.interrupt()
+        while len(self.inflight) and monotonic() < self._deadline:
+            await self._next_change(self._deadline)
+        left = self._executor.give_back()
+        self._executor.close()
+        if left:
+            self._log.warning("tasks did not end in the grace time and were given back", count=left)
+
+    async def _next_change(self, deadline: float) -> None:
+        # Attempts end through the settler, which wakes; a shorter deadline wakes as well.
+        self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.wait({self._changed}, timeout=max(0.0, deadline - monotonic()))
+
+    async def _settle(self, consumer: asyncio.Task[None]) -> None:
+        self._consumer.finish()
+        done, _ = await asyncio.wait({consumer}, timeout=SETTLE_S)
+        if not done:
+            self._log.error(
+                "redis did not take the last settlements; their tasks will run again",
+                count=len(self._settler),
+            )
+
+    async def _leave(self) -> None:
+        try:
+            await self._store.ring()
+            await self._store.leave()
+        except StoreError as error:
+            self._log.debug("could not sign off", error=str(error))
+
+    _changed: asyncio.Future[None] | None = None
+
+    def _wake(self) -> None:
+        self._consumer.wake()
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)

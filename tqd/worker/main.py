@@ -1,0 +1,143 @@
+"""What a forked worker process does, from its first line to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+from dataclasses import dataclass
+
+from tqd.client.task_queue import TaskQueue
+from tqd.clock import monotonic
+from tqd.config.model import Config
+from tqd.errors import BootError, StoreError, StoreUnavailable
+from tqd.log import Log
+from tqd.store.connection import Endpoint
+from tqd.store.keys import Keys
+from tqd.store.worker_store import WorkerStore
+from tqd.system.channel import ChildChannel
+from tqd.system.fork import ChildPipes, unblock
+from tqd.system.loop import run
+from tqd.system.process import start_ticks
+from tqd.task.names import WorkerName
+from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Ready
+from tqd.worker.lifecycle import Lifecycle
+from tqd.worker.loading import load_app
+
+EXIT_FENCED = 75
+EXIT_UNAVAILABLE = 69
+EXIT_CONFIG = 78
+
+_BOOT_PATIENCE_S = 5.0
+_BOOT_PAUSE_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSpec:
+    """What the master decides for one worker."""
+
+    config: Config
+    node: str
+    label: str
+    directory: str
+
+
+def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
+    """Be a worker until drained; returns the exit code."""
+    faulthandler.enable()
+    return run(_Worker(spec, pipes).main())
+
+
+class _Worker:
+    def __init__(self, spec: WorkerSpec, pipes: ChildPipes) -> None:
+        self._spec = spec
+        self._parent = os.getppid()
+        self._log = Log(worker=spec.label)
+        self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
+        self._lifecycle: Lifecycle | None = None
+        self._drain_s: float | None = None
+
+    async def main(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._on_terminate)
+        unblock()
+        try:
+            queue = load_app(
+                self._spec.config.tasks.app, self._spec.config.tasks.modules, self._spec.directory
+            )
+            store = self._store(queue)
+            self._channel.open()
+            await self._register(store)
+        except BootError as error:
+            return self._failed(EXIT_CONFIG, str(error))
+        except StoreUnavailable as error:
+            return self._failed(EXIT_UNAVAILABLE, str(error))
+        except StoreError as error:
+            return self._failed(EXIT_CONFIG, str(error))
+        return await self._serve(queue, store)
+
+    async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
+        self._lifecycle = Lifecycle(self._spec.config, queue.registry, store, self._channel, self._log)
+        self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
+        if self._drain_s is not None:
+            self._lifecycle.drain(self._drain_s)
+        ours = await self._lifecycle.serve()
+        await store.close()
+        await queue.aclose()
+        if not ours:
+            self._log.error("this worker was declared dead while it lived; another takes its place")
+        return 0 if ours else EXIT_FENCED
+
+    def _store(self, queue: TaskQueue) -> WorkerStore:
+        spec, config = self._spec, self._spec.config
+        redis = config.redis
+        url = redis.url if config.explicit("redis.url") or redis.embedded else queue.endpoint.url
+        namespace = redis.namespace if config.explicit("redis.namespace") else queue.namespace
+        endpoint = Endpoint(url, redis.connection_timeout, redis.command_timeout)
+        # What tasks enqueue goes to where the daemon consumes.
+        queue.bind(endpoint, namespace)
+        name = WorkerName(spec.node, spec.label, os.getpid(), start_ticks(os.getpid()) or 0)
+        return WorkerStore(
+            endpoint,
+            Keys(namespace),
+            spec.node,
+            str(name),
+            config.queues.names,
+            config.dead_letters.max_count,
+        )
+
+    async def _register(self, store: WorkerStore) -> None:
+        deadline = monotonic() + _BOOT_PATIENCE_S
+        while True:
+            try:
+                await store.register(round(self._spec.config.node.lease * 1000))
+                return
+            except StoreUnavailable:
+                if monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_BOOT_PAUSE_S)
+
+    def _failed(self, code: int, text: str) -> int:
+        self._channel.send(Failed(code, text[-MAX_TEXT:] if len(text) > MAX_TEXT else text))
+        return code
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Drain):
+            self._drain(message.grace_s)
+
+    def _on_orphaned(self) -> None:
+        self._log.warning("the master is gone; draining")
+        self._drain(self._spec.config.workers.orphan_grace_period)
+
+    def _on_terminate(self) -> None:
+        # From the kernel because the master died, or from somebody who sent it by hand.
+        orphaned = os.getppid() != self._parent
+        workers = self._spec.config.workers
+        self._drain(workers.orphan_grace_period if orphaned else workers.shutdown_grace_period)
+
+    def _drain(self, grace_s: float) -> None:
+        if self._lifecycle is None:
+            self._drain_s = grace_s if self._drain_s is None else min(self._drain_s, grace_s)
+        else:
+            self._lifecycle.drain(grace_s)
