@@ -17,7 +17,15 @@ from tqd.wire.signature import Signature
 class Handler:
     """A registered function: its name, how it is called, and the options it was declared with."""
 
-    __slots__ = ("asynchronous", "context_parameter", "function", "name", "options", "signature")
+    __slots__ = (
+        "_context_place",
+        "asynchronous",
+        "context_parameter",
+        "function",
+        "name",
+        "options",
+        "signature",
+    )
 
     def __init__(self, name: str, function: Callable[..., Any], options: TaskOptions) -> None:
         self.name = name
@@ -25,8 +33,17 @@ class Handler:
         self.options = options.over(DEFAULTS)
         self.asynchronous = is_asynchronous(function)
         self.context_parameter = _context_parameter(function)
+        self._context_place = _place_of(function, self.context_parameter)
         skip = frozenset((self.context_parameter,)) if self.context_parameter else frozenset()
         self.signature = Signature.of(function, skip=skip)
+
+    def inject(self, context: Context, args: list[Any], kwargs: dict[str, Any]) -> None:
+        """Put the context among the arguments of a call, where the function wants it."""
+        assert self.context_parameter is not None
+        if self._context_place is not None and len(args) >= self._context_place:
+            args.insert(self._context_place, context)
+        else:
+            kwargs[self.context_parameter] = context
 
     def __repr__(self) -> str:
         return f"<handler {self.name}>"
@@ -82,6 +99,15 @@ def _context_parameter(function: Callable[..., Any]) -> str | None:
         if name != "return" and (hint is Context or hint in ("Context", "tqd.Context")):
             return name
     return None
+
+
+def _place_of(function: Callable[..., Any], name: str | None) -> int | None:
+    if name is None:
+        return None
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [parameter.name for parameter in parameters if parameter.kind in positional]
+    return names.index(name) if name in names else None
 
 
 def _same_source(one: Callable[..., Any], other: Callable[..., Any]) -> bool:

@@ -12,7 +12,7 @@ from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.task.claim import Claim
 from tqd.task.model import TaskState
-from tqd.task.settle import Bury, Complete, Finish, Park, Release, RetryAt, Settlement
+from tqd.task.settle import Bury, Complete, Completes, Finish, Park, Release, RetryAt, Settlement
 from tqd.wire.records import FailureRecord, ResultRecord
 
 T = TypeVar("T")
@@ -159,26 +159,24 @@ class Settler:
 
     def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Command]:
         """Return the calls for a batch; each answers with the ids whose claim was lost."""
-        completes = [s for s in settlements if s.__class__ is Complete]
-        commands = self._completes(completes)
-        if len(completes) == len(settlements):
-            return commands
+        commands: list[Command] = []
         for s in settlements:
             match s:
+                case Completes():
+                    commands += self._completes(s.pairs)
                 case Finish():
                     commands.append(self._finish(s))
                 case Bury():
                     commands.append(self._bury(s, now_ms))
+        singles = [field for s in settlements if isinstance(s, Complete) for field in (s.task_id, s.token)]
+        commands += self._completes(singles)
         commands += self._retries([s for s in settlements if isinstance(s, RetryAt)])
         commands += release(self.keys, self.worker, [s for s in settlements if isinstance(s, Release)])
         commands += self._parks([s for s in settlements if isinstance(s, Park)])
         return commands
 
-    def _completes(self, settlements: Sequence[Complete]) -> list[Command]:
-        return [
-            (*self._complete, *(field for s in rows for field in (s.task_id, s.token)))
-            for rows in _batches(settlements, MAX_BATCH)
-        ]
+    def _completes(self, pairs: Sequence[bytes]) -> list[Command]:
+        return [(*self._complete, *rows) for rows in _batches(pairs, 2 * MAX_BATCH)]
 
     def _finish(self, s: Finish) -> Command:
         keys = self.keys

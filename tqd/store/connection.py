@@ -34,6 +34,7 @@ Replies = list[Any]
 """One reply per command: bytes, int, list, None, or the ResponseError that it met."""
 
 BROKEN = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+_REFUSED = (AuthenticationError, ResponseError)
 
 
 class Endpoint:
@@ -223,7 +224,8 @@ def _sync_reply(connection: sync_redis.AbstractConnection) -> Any:
 
 def accept(reply: Any) -> Any:
     """Return a reply, or raise the StoreError for Redis's refusal."""
-    if isinstance(reply, OutOfMemoryError):
+    if isinstance(reply, OutOfMemoryError) or (isinstance(reply, ResponseError) and "-OOM " in str(reply)):
+        # Redis 6.2 packs what a script met into an error of its own: "ERR Error running script … -OOM".
         raise StoreFull(f"Redis is full: {reply}; raise maxmemory, or let consumers catch up") from reply
     if isinstance(reply, ResponseError):
         raise StoreMismatch(f"Redis refused a call: {reply}") from reply
@@ -232,12 +234,12 @@ def accept(reply: Any) -> Any:
 
 def refusal(endpoint: Endpoint, error: BaseException) -> StoreError:
     """Return the error for a connection that cannot be made, broke, or that Redis will not have."""
-    # AuthenticationError is a ConnectionError for redis-py, but no second try mends it.
-    if isinstance(error, AuthenticationError):
-        return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}; check user and password")
-    if isinstance(error, BROKEN):
+    # For redis-py a refused greeting is a ConnectionError, or packed into one; no second try mends it.
+    answer = error.__cause__ if isinstance(error.__cause__, _REFUSED) else error
+    if isinstance(answer, BROKEN) and not isinstance(answer, AuthenticationError):
         return unavailable(endpoint, error)
-    return StoreMismatch(f"Redis at {endpoint} refused the connection: {error}")
+    hint = "; check user and password" if isinstance(answer, AuthenticationError) else ""
+    return StoreMismatch(f"Redis at {endpoint} refused the connection: {answer}{hint}")
 
 
 def unavailable(endpoint: Endpoint, error: BaseException) -> StoreUnavailable:

@@ -160,4 +160,3 @@ class WorkerStore:
         """Close all three connections."""
         for link in (self._work, self._bell, self._errand):
             await link.close()
-

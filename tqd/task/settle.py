@@ -31,6 +31,18 @@ class Complete:
         self.token = token
 
 
+class Completes:
+    """Many tasks that are done and keep no result: id, token, id, token, ... in one flat list.
+
+    What a busy worker settles most, so it costs no object for each.
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[bytes]) -> None:
+        self.pairs = pairs
+
+
 class Finish:
     """The task is done; its result, an encoded record, is kept for `ttl_ms`."""
 
@@ -95,10 +107,12 @@ class Bury:
         self.ttl_ms = ttl_ms
 
 
-Settlement = Complete | Finish | RetryAt | Release | Park | Bury
+Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Bury
 
 
-def settlement(claim: Claim, outcome: Outcome, options: TaskOptions, now_ms: int, chance: float) -> Settlement:
+def settlement(
+    claim: Claim, outcome: Outcome, options: TaskOptions, now_ms: int, chance: float
+) -> Settlement:
     """Return what follows from `outcome`.
 
     `options` are complete (every level merged); `now_ms` is Redis's clock, `chance` in [0, 1).

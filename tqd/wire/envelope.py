@@ -29,7 +29,7 @@ VERSION = 1
 
 _OPTIONS = tuple(field.name for field in fields(TaskOptions))
 _FEWEST, _MOST = 5, 8
-_WHOLE = range(2**32)
+_MOST_SECONDS = 2**32
 _ROOTS = ("version", "name", "args", "queue", "enqueued_ms", "kwargs", "options", "headers")
 
 
@@ -102,7 +102,10 @@ def _option_values(options: TaskOptions) -> list[Any]:
     values = [getattr(options, name) for name in _OPTIONS]
     while values and values[-1] is None:
         values.pop()
-    return [int(value) if type(value) is float and value in _WHOLE else value for value in values]
+    return [
+        int(value) if type(value) is float and value.is_integer() and value < _MOST_SECONDS else value
+        for value in values
+    ]
 
 
 def decode_envelope(data: bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:

@@ -1,7 +1,7 @@
 """Frames on the pipes between the master and its children: 4 bytes of length, then a msgpack map or array.
 
-A frame is state, not user data: tuples become lists, enums their values, lone surrogates escapes. Pure; whoever owns the descriptor
-reads and writes.
+A frame is state, not user data: tuples become lists, enums their values, lone surrogates escapes. Pure;
+whoever owns the descriptor reads and writes.
 """
 
 from __future__ import annotations

@@ -154,8 +154,7 @@ class Consumer:
         for claim in claimed.claims:
             start(claim)
         self._work_expected = claimed.work_left
-        origins = {parse_token(claim.token)[1] for claim in claimed.claims} if claimed.work_left else ()
-        self._order.served(origins, claimed.work_left, monotonic())
+        self._order.served(_origins(claimed) if claimed.work_left else (), claimed.work_left, monotonic())
         self._set_timer(claimed.next_due_ms)
 
     def _set_timer(self, due_ms: int) -> None:
@@ -192,3 +191,8 @@ class Consumer:
         if releases:
             await self._store.exchange(releases, 0, [])
             self._log.info("tasks of a lost reply were given back", count=len(releases))
+
+
+def _origins(claimed: Claimed) -> set[str]:
+    # Tokens of a queue's first attempts are equal: few are left to be read.
+    return {parse_token(token)[1] for token in {claim.token for claim in claimed.claims}}

@@ -57,24 +57,24 @@ class Executor:
         """Begin an attempt; what cannot be run is settled at once."""
         held = self._inflight.get(claim.task_id)
         if held is not None:
-            held.claim = claim  # its id stood twice in the queue: one attempt, the newer claim
+            held.token = claim.token  # its id stood twice in the queue: one attempt, the newer claim
             return
-        options = DEFAULTS
         try:
             envelope = decode_envelope(claim.envelope, self._max_bytes)
-            handler = self._registry.get(envelope.name)
-            if handler is None:
-                self._settle(claim, UnknownName(envelope.name), options)
-                return
-            options = handler.options
-            if envelope.options is not NO_OPTIONS:
-                options = envelope.options.over(options)
+        except WireError as error:
+            self._settle(claim, Unreadable(str(error)), DEFAULTS)
+            return
+        handler = self._registry.get(envelope.name)
+        if handler is None:
+            self._settle(claim, UnknownName(envelope.name), DEFAULTS)
+            return
+        options = handler.options
+        if envelope.options is not NO_OPTIONS:
+            options = envelope.options.over(options)
+        try:
             args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
         except WireError as error:
-            self._settle(claim, Unreadable(str(error)), options)
-            return
-        except TypeError as error:
-            # The call does not fit the handler, as if the handler itself had refused it.
+            # The handler may be of another version than the producer's: a retry may meet the right one.
             self._settle(claim, Raised(describe(error)), options)
             return
         attempt = Attempt(claim, handler, options, args, kwargs)
@@ -82,7 +82,7 @@ class Executor:
         if options.timeout_s:
             attempt.deadline = now + options.timeout_s
         if handler.context_parameter is not None:
-            kwargs[handler.context_parameter] = _context(claim, envelope, attempt)
+            handler.inject(_context(attempt, envelope), args, kwargs)
         self._inflight.add(attempt)
         run = self._run if handler.asynchronous else self._run_plain
         attempt.runner = self._loop.create_task(run(attempt))
@@ -90,47 +90,56 @@ class Executor:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     async def _run(self, attempt: Attempt) -> None:
-        outcome: Outcome
         try:
-            outcome = Done(await attempt.handler.function(*attempt.args, **attempt.kwargs))
+            value = await attempt.handler.function(*attempt.args, **attempt.kwargs)
         except BaseException as error:
             # Whatever a task raises, SystemExit and KeyboardInterrupt too, it is this attempt's end
             # and not the worker's.
-            outcome = _judge(attempt, error)
-        self._end(attempt, outcome)
+            self._end(attempt, _judge(attempt, error))
+        else:
+            self._done(attempt, value)
 
     async def _run_plain(self, attempt: Attempt) -> None:
         lane = self._lanes.submit(attempt.handler.function, attempt.args, attempt.kwargs)
-        outcome: Outcome
         try:
             outcome = await outcome_of(lane)
         except BaseException as error:
-            outcome = _judge(attempt, error)
             if lane.running():
                 self._inflight.strays += 1
                 lane.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._stray_returned))
-        self._end(attempt, outcome)
+            self._end(attempt, _judge(attempt, error))
+        else:
+            if isinstance(outcome, Done):
+                self._done(attempt, outcome.value)
+            else:
+                self._end(attempt, outcome)
 
     def _stray_returned(self) -> None:
         self._inflight.strays -= 1
         self._settler.wake()
 
-    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _done(self, attempt: Attempt, value: object) -> None:
         if not self._inflight.remove(attempt):
             return  # given back already: the next owner decides
-        self.tally.runs.add(monotonic() - attempt.started)
-        if outcome.__class__ is Done and attempt.options.result_ttl_s:
-            self.tally.done += 1
-            self._settler.add(self._finish(attempt, outcome.value))  # type: ignore[union-attr]
+        tally = self.tally
+        tally.done += 1
+        tally.runs.add(monotonic() - attempt.started)
+        if attempt.options.result_ttl_s:
+            self._settler.add(self._finish(attempt, value))
         else:
-            self._settle(attempt.claim, outcome, attempt.options)
+            self._settler.complete(attempt.task_id, attempt.token)
+
+    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+        if self._inflight.remove(attempt):
+            self.tally.runs.add(monotonic() - attempt.started)
+            self._settle(attempt, outcome, attempt.options)
 
     def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions) -> None:
         decision = settlement(claim, outcome, options, self._now_ms(), chance())
-        self._count(decision, outcome)
+        self._count(decision)
         self._settler.add(decision)
 
-    def _count(self, decision: Settlement, outcome: Outcome) -> None:
+    def _count(self, decision: Settlement) -> None:
         tally = self.tally
         match decision:
             case Bury():
@@ -144,24 +153,22 @@ class Executor:
                 tally.retried += 1
             case Release():
                 tally.released += 1
-            case _ if outcome.__class__ is Done:
-                tally.done += 1
 
     def _finish(self, attempt: Attempt, value: object) -> Finish:
-        claim, now_ms = attempt.claim, self._now_ms()
+        now_ms = self._now_ms()
         try:
             encoded = encode_value(attempt.handler.signature.encode_result(value), self._max_bytes)
             record = ResultRecord(state=TaskState.DONE, value=encoded, finished_ms=now_ms)
         except Unserialisable as error:
             # The work is done and stays done; whoever waits is told why there is no value.
-            self._log.warning("result cannot travel", task=to_text(claim.task_id), error=str(error))
+            self._log.warning("result cannot travel", task=to_text(attempt.task_id), error=str(error))
             record = ResultRecord(
                 state=TaskState.DONE,
                 error_type="Unserialisable",
                 error_message=str(error),
                 finished_ms=now_ms,
             )
-        return Finish(claim.task_id, claim.token, result_ttl_ms(attempt.options), record.encode())
+        return Finish(attempt.task_id, attempt.token, result_ttl_ms(attempt.options), record.encode())
 
     def _sweep(self) -> None:
         self._sweeper = None
@@ -204,10 +211,10 @@ def _judge(attempt: Attempt, error: BaseException) -> Outcome:
     return Raised(describe(error))
 
 
-def _context(claim: Claim, envelope: Envelope, attempt: Attempt) -> Context:
-    counts, queue = parse_token(claim.token)
+def _context(attempt: Attempt, envelope: Envelope) -> Context:
+    counts, queue = parse_token(attempt.token)
     return Context(
-        id=to_text(claim.task_id),
+        id=to_text(attempt.task_id),
         name=envelope.name,
         queue=queue,
         attempt=counts.attempts + 1,

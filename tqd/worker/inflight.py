@@ -18,12 +18,10 @@ class Interruption(Enum):
     RELEASE = "release"
 
 
-class Attempt:
-    """One attempt in hand. `deadline` is monotonic s, 0.0 when the attempt has none."""
+class Attempt(Claim):
+    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none."""
 
-    __slots__ = (
-        "args", "claim", "deadline", "handler", "interruption", "kwargs", "options", "runner", "started",
-    )  # fmt: skip
+    __slots__ = ("args", "deadline", "handler", "interruption", "kwargs", "options", "runner", "started")
 
     def __init__(
         self,
@@ -33,7 +31,9 @@ class Attempt:
         args: list[object],
         kwargs: dict[str, object],
     ) -> None:
-        self.claim = claim
+        self.task_id = claim.task_id
+        self.token = claim.token
+        self.envelope = claim.envelope
         self.handler = handler
         self.options = options
         self.args = args
@@ -48,14 +48,16 @@ class Inflight:
     """The attempts in hand by task id, within a fixed number of slots.
 
     A plain function that ran out of time keeps its slot until its thread comes back, although its
-    attempt is settled: `strays` counts those threads.
+    attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand.
     """
 
-    __slots__ = ("_attempts", "slots", "strays")
+    __slots__ = ("_attempts", "empty", "slots", "strays")
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.strays = 0
+        self.empty = asyncio.Event()
+        self.empty.set()
         self._attempts: dict[bytes, Attempt] = {}
 
     @property
@@ -80,11 +82,17 @@ class Inflight:
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt in hand."""
-        self._attempts[attempt.claim.task_id] = attempt
+        if not self._attempts:
+            self.empty.clear()
+        self._attempts[attempt.task_id] = attempt
 
     def remove(self, attempt: Attempt) -> bool:
         """Let go of an attempt; False when it was let go of before."""
-        return self._attempts.pop(attempt.claim.task_id, None) is not None
+        if self._attempts.pop(attempt.task_id, None) is None:
+            return False
+        if not self._attempts:
+            self.empty.set()
+        return True
 
     def oldest_s(self, now: float) -> float:
         """Return for how long the oldest attempt has been running, in s; 0 without any."""

@@ -46,7 +46,7 @@ class Lifecycle:
         queues = config.queues
         max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
         self.inflight = Inflight(config.workers.max_concurrent_tasks)
-        self._settler = Settler(self._wake)
+        self._settler = Settler(lambda: self._consumer.wake())
         self._executor = Executor(registry, self.inflight, self._settler, store, log, max_bytes)
         order = QueueOrder(queues.names, queues.starvation_after, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
@@ -54,6 +54,7 @@ class Lifecycle:
         self._errands = Errands(store, registry, log)
         self._pulse = Pulse(channel, self.inflight, self._executor.tally)
         self._stop = asyncio.Event()
+        self._sooner = asyncio.Event()
         self._deadline = 0.0
 
     def drain(self, grace_s: float) -> None:
@@ -61,7 +62,7 @@ class Lifecycle:
         deadline = monotonic() + grace_s
         self._deadline = min(self._deadline, deadline) if self._stop.is_set() else deadline
         self._stop.set()
-        self._wake()
+        self._sooner.set()
 
     async def serve(self) -> bool:
         """Work until drained; False when this worker was fenced off and must be replaced."""
@@ -93,20 +94,25 @@ class Lifecycle:
     async def _drained(self) -> None:
         self._consumer.stop_claiming()
         await self._bell.stop()
-        while len(self.inflight) and monotonic() < self._deadline - CLEAN_UP_S:
-            await self._next_change(self._deadline - CLEAN_UP_S)
+        await self._emptied(CLEAN_UP_S)
         self._executor.interrupt()
-        while len(self.inflight) and monotonic() < self._deadline:
-            await self._next_change(self._deadline)
+        await self._emptied(0.0)
         left = self._executor.give_back()
         self._executor.close()
         if left:
             self._log.warning("tasks did not end in the grace time and were given back", count=left)
 
-    async def _next_change(self, deadline: float) -> None:
-        # Attempts end through the settler, which wakes; a shorter deadline wakes as well.
-        self._changed = asyncio.get_running_loop().create_future()
-        await asyncio.wait({self._changed}, timeout=max(0.0, deadline - monotonic()))
+    async def _emptied(self, before_s: float) -> None:
+        """Wait until nothing is in hand, or until `before_s` before the deadline, which may move."""
+        while len(self.inflight):
+            self._sooner.clear()
+            left_s = self._deadline - before_s - monotonic()
+            if left_s <= 0:
+                return
+            waits = [asyncio.create_task(event.wait()) for event in (self.inflight.empty, self._sooner)]
+            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
 
     async def _settle(self, consumer: asyncio.Task[None]) -> None:
         self._consumer.finish()
@@ -123,10 +129,3 @@ class Lifecycle:
             await self._store.leave()
         except StoreError as error:
             self._log.debug("could not sign off", error=str(error))
-
-    _changed: asyncio.Future[None] | None = None
-
-    def _wake(self) -> None:
-        self._consumer.wake()
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)

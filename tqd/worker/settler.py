@@ -9,46 +9,63 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tqd.task.settle import Settlement
+from tqd.task.settle import Bury, Completes, Settlement
 
 
 class Settler:
-    """Gathers settlements; `wake` is called for each one that comes.
+    """Gathers settlements; `wake` is called when the first of a batch comes.
 
     `uncertain`: what waits was sent before, and Redis may have done it already.
     """
 
-    __slots__ = ("_pending", "uncertain", "wake")
+    __slots__ = ("_done", "_others", "uncertain", "wake")
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self.wake = wake
-        self._pending: list[Settlement] = []
+        self._done: list[bytes] = []
+        self._others: list[Settlement] = []
         self.uncertain = False
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._done) // 2 + len(self._others)
+
+    def complete(self, task_id: bytes, token: bytes) -> None:
+        """Hand in a task that is done and keeps no result."""
+        if not self._done:
+            self.wake()
+        self._done += (task_id, token)
 
     def add(self, settlement: Settlement) -> None:
         """Hand in what follows from an attempt."""
-        self._pending.append(settlement)
+        self._others.append(settlement)
         self.wake()
 
     def take(self) -> list[Settlement]:
         """Return all that waits, for one exchange."""
-        batch, self._pending = self._pending, []
+        batch, self._others = self._others, []
+        if self._done:
+            batch.append(Completes(self._done))
+            self._done = []
         return batch
 
     def put_back(self, batch: list[Settlement]) -> None:
         """Keep a batch whose fate is unknown, for the next exchange; `uncertain` until that."""
-        self._pending = batch + self._pending
+        self._others = batch + self._others
         self.uncertain = True
 
     def ids(self) -> set[bytes]:
         """Return the ids of all that waits."""
-        return {task_id_of(settlement) for settlement in self._pending}
+        ids = set(self._done[::2])
+        for settlement in self._others:
+            ids.update(_ids(settlement))
+        return ids
 
 
-def task_id_of(settlement: Settlement) -> bytes:
-    """Return the task that is settled."""
-    claim = getattr(settlement, "claim", None)
-    return claim.task_id if claim is not None else settlement.task_id  # type: ignore[no-any-return, union-attr]
+def _ids(settlement: Settlement) -> list[bytes]:
+    match settlement:
+        case Completes():
+            return settlement.pairs[::2]
+        case Bury():
+            return [settlement.claim.task_id]
+        case _:
+            return [settlement.task_id]

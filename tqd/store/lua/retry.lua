@@ -6,7 +6,8 @@
 -- ARGV: id, token, due ms (Redis's clock), fence:attempts:crashes, ... (1 to 500 tasks)
 -- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
 -- Rings when the queue's next due time has changed, so that a worker sets its timer anew.
--- Cost: O(tasks · log scheduled), 4 commands a task and 3 more.
+-- Cost: O(tasks · log scheduled), 4 commands a task and 5 more.
+redis.call('HLEN', KEYS[2]) -- a key of another kind fails here or in the next line, before the first write
 local head = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
 local lost = {}
 for i = 1, #ARGV, 4 do
