@@ -2,7 +2,8 @@
 
 1. Whatever the settler holds and the free slots can take goes into one exchange.
 2. While its reply is on the way, attempts run and settlements gather for the next one.
-3. The reply starts attempts, and says whether more is waiting and when the next task is due.
+3. The reply brings tasks, and says whether more is waiting and when the next one is due. With more to
+   do the next exchange is sent first, and the tasks are started while it is on its way.
 4. With nothing to settle and nothing to claim it sleeps: until a settlement comes, a slot falls free
    while work is left, the bell rings, or the next due time.
 
@@ -20,7 +21,7 @@ from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.calls import Claimed
 from tqd.store.worker_store import Exchanged, WorkerStore
-from tqd.task.claim import parse_token
+from tqd.task.claim import Claim, parse_token
 from tqd.task.settle import Release, Settlement
 from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
@@ -58,7 +59,9 @@ class Consumer:
         self._finishing = False
         self._failures = 0
         self._refused_until = 0.0
+        self._unstarted: list[Claim] = []
         self.idle = asyncio.Event()
+        self.quiet = asyncio.Event()
         self.overdue = asyncio.Event()
         self.fenced = asyncio.Event()
         # At least two exchanges to fill the slots: one fills while the other's tasks run.
@@ -74,7 +77,7 @@ class Consumer:
         self._awake.set()
 
     def stop_claiming(self) -> None:
-        """Claim nothing from now on; settling goes on."""
+        """Claim nothing from now on; settling goes on. `quiet` is set once the last claim is in hand."""
         self._claiming = False
         self.idle.clear()
         self._awake.set()
@@ -90,7 +93,9 @@ class Consumer:
             batch = self._settler.take() if monotonic() >= self._refused_until else []
             credit = self._credit()
             if batch or credit > 0:
-                await self._exchange(batch, credit)
+                await self._overlap(batch, credit)
+            elif self._unstarted:
+                self._start()
             elif self._finishing and not len(self._settler):
                 return
             else:
@@ -99,10 +104,28 @@ class Consumer:
     def _credit(self) -> int:
         if not (self._claiming and self._work_expected):
             return 0
-        return min(self._inflight.free, self._most)
+        return min(self._inflight.free - len(self._unstarted), self._most)
+
+    async def _overlap(self, batch: list[Settlement], credit: int) -> None:
+        """Exchange; what the last exchange has brought is started while this one is on its way."""
+        if not self._unstarted:
+            await self._exchange(batch, credit)
+            return
+        flight = self._loop.create_task(self._exchange(batch, credit))
+        await asyncio.sleep(0)  # it is sent now
+        self._start()
+        await flight
+
+    def _start(self) -> None:
+        claims, self._unstarted = self._unstarted, []
+        start = self._executor.start
+        for claim in claims:
+            start(claim)
 
     async def _sleep(self) -> None:
         self._awake.clear()
+        if not self._claiming:
+            self.quiet.set()
         if self._claiming and not self._work_expected:
             self.idle.set()
         await self._awake.wait()
@@ -150,9 +173,7 @@ class Consumer:
             self._log.warning("ids without a task were dropped from a queue", count=claimed.dropped)
         if claimed.bad_queue:
             self._log.error("a queue's keys hold something else and are passed over", queue=claimed.bad_queue)
-        start = self._executor.start
-        for claim in claimed.claims:
-            start(claim)
+        self._unstarted += claimed.claims
         self._work_expected = claimed.work_left
         self._order.served(_origins(claimed) if claimed.work_left else (), claimed.work_left, monotonic())
         self._set_timer(claimed.next_due_ms)
@@ -182,7 +203,7 @@ class Consumer:
     async def _recover(self) -> None:
         """Give back what a lost reply may have claimed: held in Redis, and known to nobody here."""
         held = await self._store.held()
-        known = self._settler.ids()
+        known = self._settler.ids() | {claim.task_id for claim in self._unstarted}
         releases: list[Settlement] = []
         for task_id, token in held.items():
             if self._inflight.get(task_id) is None and task_id not in known:

@@ -94,6 +94,7 @@ class Lifecycle:
     async def _drained(self) -> None:
         self._consumer.stop_claiming()
         await self._bell.stop()
+        await self._quiet()
         await self._emptied(CLEAN_UP_S)
         self._executor.interrupt()
         await self._emptied(0.0)
@@ -101,6 +102,12 @@ class Lifecycle:
         self._executor.close()
         if left:
             self._log.warning("tasks did not end in the grace time and were given back", count=left)
+
+    async def _quiet(self) -> None:
+        # A claim on its way still brings tasks; they are run or given back like the others.
+        quiet = asyncio.create_task(self._consumer.quiet.wait())
+        await asyncio.wait({quiet}, timeout=max(CLEAN_UP_S, self._deadline - monotonic()))
+        quiet.cancel()
 
     async def _emptied(self, before_s: float) -> None:
         """Wait until nothing is in hand, or until `before_s` before the deadline, which may move."""
