@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tqd.cli.demo_journal import Entry, Word
 
@@ -83,6 +84,7 @@ class Account:
 
     enqueued: int
     done: int
+    done_twice: int
     retried: int
     cut_off: int
     unsettled: int
@@ -119,7 +121,7 @@ def account(ledger: Ledger, enqueued: int, killed: int | None, dead: int) -> Acc
         not_begun += max(0, silent)
         if silent and killed is None:
             unexplained.append(f"task {number} was claimed {silent} times without being begun")
-        for before, after in zip(attempts, attempts[1:], strict=False):
+        for before, after in pairwise(attempts):
             story = _story(before, after, killed)
             cut_off += story == "cut off"
             unsettled += story == "unsettled"
@@ -128,6 +130,7 @@ def account(ledger: Ledger, enqueued: int, killed: int | None, dead: int) -> Acc
     return Account(
         enqueued=enqueued,
         done=len(ledger.done & set(range(enqueued))),
+        done_twice=ledger.ended(Word.DONE) - len(ledger.done),
         retried=ledger.raised,
         cut_off=cut_off,
         unsettled=unsettled,

@@ -46,6 +46,8 @@ def disagreements(
     found = []
     own = counters(status, ledger)
     for worker in status["workers"]:
+        if worker["pid"] is None:
+            continue  # a seat between two processes
         for key, word in (("done", Word.DONE), ("retried", Word.RAISED)):
             seen = ledger.ended(word, worker["pid"])
             if worker[key] != seen:

@@ -63,7 +63,7 @@ def plan(fast: int) -> list[Work]:
     ]
 
 
-def call(work: Work) -> Call[object]:
+def call(work: Work) -> Call[None] | Call[int]:
     """Return the call that a work is enqueued as."""
     match work.kind:
         case Kind.FAST:

@@ -58,7 +58,12 @@ def placement(
     eta: datetime | None,
     headers: dict[str, str] | None,
 ) -> Placement:
-    """Return when and how a task is enqueued; RegistrationError when the two times contradict."""
+    """Return when and how a task is enqueued; RegistrationError when the two times contradict.
+
+    Headers are texts by text; others would be refused by the worker, when it is too late to say so.
+    """
+    if headers is not None and not _are_texts(headers):
+        raise RegistrationError(f"headers are {headers!r:.200}: they are a dict of text by text")
     if delay is not None and eta is not None:
         raise RegistrationError("delay and eta are both given: a task starts at one time; drop one")
     if eta is not None and eta.tzinfo is None:
@@ -73,6 +78,10 @@ def placement(
         eta_ms=0 if eta is None else max(1, round(eta.timestamp() * 1000)),
         headers=headers,
     )
+
+
+def _are_texts(headers: object) -> bool:
+    return isinstance(headers, dict) and all(isinstance(x, str) for pair in headers.items() for x in pair)
 
 
 def _duration(name: str, value: Duration | None) -> float | None:

@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 
 from tqd.clock import RedisClock
+from tqd.errors import StoreError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint, Link
 from tqd.store.keys import Keys
-from tqd.store.producer import Producer, SyncProducer
+from tqd.store.producer import Producer, Refusals, SyncProducer
 from tqd.store.results import ResultFeed
 
 
@@ -77,7 +78,7 @@ class AsyncSender:
             size, count = size + len(tasks), count + 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
-            await self._store([task for tasks, _ in batch for task in tasks])
+            refused = await self._store([task for tasks, _ in batch for task in tasks])
         except BaseException as error:
             # Whatever ended the batch, every caller of it is told, and the next batch is tried.
             for _, stored in batch:
@@ -86,14 +87,19 @@ class AsyncSender:
             if not isinstance(error, Exception):
                 raise
         else:
-            for _, stored in batch:
-                if not stored.done():
+            for tasks, stored in batch:
+                refusal = _first_refusal(tasks, refused)
+                if stored.done():
+                    continue
+                if refusal is None:
                     stored.set_result(None)
+                else:
+                    stored.set_exception(refusal)
 
-    async def _store(self, tasks: Sequence[NewTask]) -> None:
+    async def _store(self, tasks: Sequence[NewTask]) -> Refusals:
         if any(task.delay_ms for task in tasks):
             date(tasks, await self._producer.now_ms())
-        await self._producer.store(tasks)
+        return await self._producer.store(tasks)
 
 
 class SyncSender:
@@ -109,17 +115,31 @@ class SyncSender:
     def send(self, tasks: Sequence[NewTask]) -> None:
         """Store the tasks; returns when Redis has acknowledged them."""
         lane = self._take()
-        if any(task.delay_ms for task in tasks):
-            date(tasks, lane.now_ms())
-        for first in range(0, len(tasks), MAX_BATCH):
-            lane.store(tasks[first : first + MAX_BATCH])
+        try:
+            if any(task.delay_ms for task in tasks):
+                date(tasks, lane.now_ms())
+            error = self._store(lane, tasks)
+        except BaseException:
+            # Whatever broke in (a signal handler may raise): an answer may still be on its way.
+            lane.close()
+            raise
         self.clock = lane.clock
         self._lanes.append(lane)
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Close the lanes that are not in use."""
         while self._lanes:
             self._lanes.pop().close()
+
+    def _store(self, lane: SyncProducer, tasks: Sequence[NewTask]) -> StoreError | None:
+        for first in range(0, len(tasks), MAX_BATCH):
+            batch = tasks[first : first + MAX_BATCH]
+            error = _first_refusal(batch, lane.store(batch))
+            if error is not None:
+                return error
+        return None
 
     def _take(self) -> SyncProducer:
         if self._pid != os.getpid():
@@ -130,3 +150,9 @@ class SyncSender:
             return self._lanes.pop()
         except IndexError:
             return SyncProducer(self._endpoint, self._keys)
+
+
+def _first_refusal(tasks: Sequence[NewTask], refused: Refusals) -> StoreError | None:
+    if not refused:
+        return None
+    return next((refused[task.task_id] for task in tasks if task.task_id in refused), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tqd.client.task_function import Call
+from tqd.errors import RegistrationError
 from tqd.store.calls import NewTask
 from tqd.task.identity import task_id
 from tqd.task.model import queues
@@ -20,8 +21,10 @@ def new_task(call: Call[object], noise: bytes, now_ms: int, shard: int, max_byte
     """Return the task that a call becomes.
 
     `now_ms` is Redis's clock as far as known. TypeError and Unserialisable: the arguments cannot
-    be called with, or cannot travel.
+    be called with, or cannot travel. RegistrationError: the task has no name.
     """
+    if not call.name:
+        raise RegistrationError("a task without a name: no worker could know it; give it the name it has there")
     placement = call.placement
     signature = UNTYPED if call.handler is None else call.handler.signature
     args, kwargs = signature.encode(call.args, call.kwargs)

@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+from tqd.clock import monotonic
 from tqd.config.model import Config
 from tqd.errors import StoreError
 from tqd.keeper.reaper import Reaper
@@ -33,6 +34,12 @@ from tqd.wire.messages import (
 )
 
 BEAT_S = 1.0
+CLOCK_S = 60.0
+"""How old the measurement of Redis's clock may be."""
+
+LEFTOVERS_S = 30.0
+"""How often it is looked for what an earlier keeper, or an earlier run, left behind; first at once."""
+
 ORPHAN_KILL_S = 0.3
 """After the orphan grace: the time a worker has to leave by itself."""
 
@@ -55,6 +62,7 @@ class Keeper:
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
+        self._clock_end = 0.0
 
     async def serve(self) -> None:
         """Do all duties until stopped; then sign the node off, if no worker is left."""
@@ -65,7 +73,8 @@ class Keeper:
             asyncio.create_task(duty)
             for duty in (
                 self._repeat(self._renew, self._lease_s / 3),
-                self._repeat(self._reap, self._lease_s / 3),
+                self._repeat(self._reap_nodes, self._lease_s / 3),
+                self._repeat(self._reap_leftovers, LEFTOVERS_S),
                 self._reclaim_reported(),
                 self._answer_samples(),
                 self._beat(),
@@ -83,13 +92,17 @@ class Keeper:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
 
     async def _renew(self) -> None:
-        await self._store.synchronise()
+        if monotonic() >= self._clock_end:
+            await self._store.synchronise()
+            self._clock_end = monotonic() + CLOCK_S
         await self._store.renew(round(self._lease_s * 1000))
 
-    async def _reap(self) -> None:
+    async def _reap_nodes(self) -> None:
+        await self._reaper.reap_nodes(self._lease_s)
+
+    async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()
         await self._reaper.reap_processes()
-        await self._reaper.reap_nodes(self._lease_s)
 
     async def _repeat(self, duty: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:

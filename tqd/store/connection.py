@@ -9,11 +9,10 @@ next exchange opens it anew.
 from __future__ import annotations
 
 import asyncio
-import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import hiredis
 from redis import connection as sync_redis
 from redis.asyncio import connection as async_redis
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -28,12 +27,14 @@ from tqd.clock import RedisClock, monotonic
 from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command
+from tqd.store.pipe import RedisPipe, pack
 from tqd.store.scripts import BY_SHA
 
 Replies = list[Any]
 """One reply per command: bytes, int, list, None, or the ResponseError that it met."""
 
 BROKEN = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+_OOM = re.compile(r"(^|-)OOM ")
 _REFUSED = (AuthenticationError, ResponseError)
 
 
@@ -52,31 +53,35 @@ class Endpoint:
 
 
 class Link:
-    """One asyncio connection; exchanges follow one another, in the order in which they were asked for."""
+    """One asyncio connection, opened when it is first needed."""
 
     def __init__(self, endpoint: Endpoint, timeout_s: float | None = None) -> None:
         self._endpoint = endpoint
         self._timeout_s = timeout_s or endpoint.command_timeout_s
-        self._connection: async_redis.AbstractConnection | None = None
-        self._turn = asyncio.Lock()
+        self._pipe: RedisPipe | None = None
+        self._connecting = asyncio.Lock()
         self.clock = RedisClock()
 
     async def exchange(self, commands: Sequence[Command]) -> Replies:
         """Send all commands in one write and return their replies in order.
 
         StoreUnavailable when the connection cannot be made or breaks; what was sent may have been
-        run then. No commands: only connect. Do not cancel it: a reply on its way would be lost, and the
-        connection is closed so that no later exchange takes it for its own.
+        run then. No commands: only connect.
         """
-        async with self._turn:
-            try:
-                return await self._exchange(commands)
-            except (*BROKEN, RedisError) as error:
-                await self.close()
-                raise refusal(self._endpoint, error) from error
-            except asyncio.CancelledError:
-                await self.close()
-                raise
+        pipe = self._pipe
+        try:
+            if pipe is None or pipe.closed:
+                pipe = await self._connect()
+            if not commands:
+                return []
+            replies = await pipe.send(pack(commands), len(commands), self._timeout_s)
+            missing = [i for i, reply in enumerate(replies) if is_unknown_script(reply)]
+            if missing:
+                await self._again(pipe, commands, missing, replies)
+            return _ready(replies)
+        except (*BROKEN, RedisError) as error:
+            await self.close()
+            raise refusal(self._endpoint, error) from error
 
     async def call(self, command: Command) -> Any:
         """Return the reply to one command; a refusal of Redis is raised as a StoreError."""
@@ -90,42 +95,29 @@ class Link:
 
     async def close(self) -> None:
         """Close the connection; harmless when it is closed."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
 
-    async def _exchange(self, commands: Sequence[Command]) -> Replies:
-        connection = self._connection or await self._connect()
-        if not commands:
-            return []
-        replies = await self._round(connection, commands)
-        if any(type(reply) is NoScriptError for reply in replies):
-            replies = await self._again(connection, commands, replies)
-        return replies
-
-    async def _connect(self) -> async_redis.AbstractConnection:
-        connection = self._connection = await connect(self._endpoint)
-        asked = monotonic()
-        (answer,) = await self._round(connection, [("TIME",)])
-        self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
-        return connection
-
-    async def _round(
-        self, connection: async_redis.AbstractConnection, commands: Sequence[Command]
-    ) -> Replies:
-        async with asyncio.timeout(self._timeout_s):
-            await connection.send_packed_command([pack(commands)], check_health=False)
-            return [await _reply(connection) for _ in commands]
+    async def _connect(self) -> RedisPipe:
+        async with self._connecting:
+            if self._pipe is not None and not self._pipe.closed:
+                return self._pipe  # another exchange has opened it meanwhile
+            pipe = RedisPipe(await connect(self._endpoint))
+            asked = monotonic()
+            (answer,) = _ready(await pipe.send(pack([("TIME",)]), 1, self._timeout_s))
+            self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+            self._pipe = pipe
+            return pipe
 
     async def _again(
-        self, connection: async_redis.AbstractConnection, commands: Sequence[Command], replies: Replies
-    ) -> Replies:
-        missing = [i for i, reply in enumerate(replies) if type(reply) is NoScriptError]
-        loads = _loads([commands[i] for i in missing])
-        fresh = await self._round(connection, [*loads, *(commands[i] for i in missing)])
+        self, pipe: RedisPipe, commands: Sequence[Command], missing: list[int], replies: Replies
+    ) -> None:
+        wanted = [commands[i] for i in missing]
+        loads = _loads(wanted)
+        fresh = await pipe.send(pack([*loads, *wanted]), len(loads) + len(wanted), self._timeout_s)
         for place, reply in zip(missing, fresh[len(loads) :], strict=True):
             replies[place] = reply
-        return replies
 
 
 class SyncLink:
@@ -143,7 +135,7 @@ class SyncLink:
             if not commands:
                 return []
             replies = self._round(connection, commands)
-            missing = [i for i, reply in enumerate(replies) if type(reply) is NoScriptError]
+            missing = [i for i, reply in enumerate(replies) if is_unknown_script(reply)]
             if missing:
                 loads = _loads([commands[i] for i in missing])
                 fresh = self._round(connection, [*loads, *(commands[i] for i in missing)])
@@ -202,19 +194,6 @@ def connect_sync(endpoint: Endpoint) -> sync_redis.AbstractConnection:
     return connection
 
 
-def pack(commands: Sequence[Command]) -> bytes:
-    """Return the commands as the bytes of one write."""
-    return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
-
-
-async def _reply(connection: async_redis.AbstractConnection) -> Any:
-    # The deadline is the exchange's: one timer for all replies instead of one for each.
-    try:
-        return await connection.read_response(timeout=math.inf)
-    except ResponseError as error:
-        return error
-
-
 def _sync_reply(connection: sync_redis.AbstractConnection) -> Any:
     try:
         return connection.read_response()
@@ -222,9 +201,24 @@ def _sync_reply(connection: sync_redis.AbstractConnection) -> Any:
         return error
 
 
+def is_unknown_script(reply: Any) -> bool:
+    """Return whether Redis says that it has no such script: then it has certainly not run it."""
+    return isinstance(reply, NoScriptError) or (
+        isinstance(reply, ResponseError) and str(reply).startswith("NOSCRIPT")
+    )
+
+
+def _ready(replies: Replies) -> Replies:
+    # A Redis that still reads its data from disk, or has lost its master, answers everything so.
+    for reply in replies:
+        if isinstance(reply, ResponseError) and str(reply).startswith(("LOADING ", "MASTERDOWN ")):
+            raise RedisConnectionError(str(reply))
+    return replies
+
+
 def accept(reply: Any) -> Any:
     """Return a reply, or raise the StoreError for Redis's refusal."""
-    if isinstance(reply, OutOfMemoryError) or (isinstance(reply, ResponseError) and "-OOM " in str(reply)):
+    if isinstance(reply, OutOfMemoryError) or (isinstance(reply, ResponseError) and _OOM.search(str(reply))):
         # Redis 6.2 packs what a script met into an error of its own: "ERR Error running script … -OOM".
         raise StoreFull(f"Redis is full: {reply}; raise maxmemory, or let consumers catch up") from reply
     if isinstance(reply, ResponseError):

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 
 from tqd.clock import RedisClock, chance, monotonic, pause
-from tqd.errors import StoreUnavailable
+from tqd.errors import StoreError, StoreUnavailable
 from tqd.store.calls import Command, NewTask, group_new, store_new
 from tqd.store.connection import Endpoint, Link, Replies, SyncLink, accept
 from tqd.store.keys import Keys
@@ -25,6 +25,10 @@ _LONGEST_PAUSE_S = 1.0
 _CLOCK_AGE_S = 60.0
 
 
+Refusals = dict[bytes, StoreError]
+"""What Redis has against tasks, by their id."""
+
+
 class _Numbers:
     """The name of a producer and the number of its next call."""
 
@@ -34,8 +38,8 @@ class _Numbers:
         self._name = os.urandom(8).hex()
         self._number = 0
 
-    def commands(self, keys: Keys, tasks: Sequence[NewTask]) -> list[Command]:
-        """Return the commands of one call.
+    def commands(self, keys: Keys, groups: Sequence[Sequence[NewTask]]) -> list[Command]:
+        """Return the commands of one call, one for each group.
 
         Each place in the call has a memory of its own in Redis: when a script turns out to be
         missing, its command alone is sent again after later ones of the same call were stored.
@@ -43,7 +47,7 @@ class _Numbers:
         self._number += 1
         return [
             store_new(keys, f"{self._name}.{place}", self._number, group)
-            for place, group in enumerate(group_new(tasks))
+            for place, group in enumerate(groups)
         ]
 
 
@@ -77,14 +81,13 @@ class Producer:
         """Redis's clock as last measured by this connection."""
         return self._link.clock
 
-    async def store(self, tasks: Sequence[NewTask]) -> None:
-        """Store all tasks; returns when Redis has acknowledged every one of them.
+    async def store(self, tasks: Sequence[NewTask]) -> Refusals:
+        """Store the tasks; returns those that Redis refused, when it has acknowledged all others.
 
-        StoreUnavailable: nobody answered for 5 s; the tasks may or may not be stored. StoreFull:
-        Redis refused some of them.
+        StoreUnavailable: nobody answered for 5 s; the tasks may or may not be stored.
         """
-        for reply in await self._insist(self._numbers.commands(self._keys, tasks)):
-            accept(reply)
+        groups = group_new(tasks)
+        return _refusals(groups, await self._insist(self._numbers.commands(self._keys, groups)))
 
     async def now_ms(self) -> int:
         """Return Redis's time in epoch ms, measured at most a minute ago."""
@@ -124,10 +127,10 @@ class SyncProducer:
         """Redis's clock as last measured by this connection."""
         return self._link.clock
 
-    def store(self, tasks: Sequence[NewTask]) -> None:
-        """Store all tasks; as `Producer.store`."""
-        for reply in self._insist(self._numbers.commands(self._keys, tasks)):
-            accept(reply)
+    def store(self, tasks: Sequence[NewTask]) -> Refusals:
+        """Store the tasks; as `Producer.store`."""
+        groups = group_new(tasks)
+        return _refusals(groups, self._insist(self._numbers.commands(self._keys, groups)))
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch ms, measured at most a minute ago."""
@@ -151,3 +154,13 @@ class SyncProducer:
                 if pause_s is None:
                     raise
                 pause(pause_s)
+
+
+def _refusals(groups: Sequence[Sequence[NewTask]], replies: Replies) -> Refusals:
+    refused: Refusals = {}
+    for group, reply in zip(groups, replies, strict=True):
+        try:
+            accept(reply)
+        except StoreError as error:
+            refused.update((task.task_id, error) for task in group)
+    return refused

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
 from typing import Any
 
 from hiredis import PushNotification
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from tqd.clock import monotonic
 from tqd.errors import StoreUnavailable
 from tqd.store.calls import Command
-from tqd.store.connection import BROKEN, Endpoint, connect, connect_sync, pack, refusal, unavailable
+from tqd.store.connection import BROKEN, Endpoint, accept, connect, connect_sync, refusal
 from tqd.store.keys import Keys
+from tqd.store.pipe import RedisPipe, pack
+
+_RECONNECT_S = 0.2
 
 
 class ResultFeed:
@@ -29,11 +30,9 @@ class ResultFeed:
     def __init__(self, endpoint: Endpoint, keys: Keys) -> None:
         self._endpoint = endpoint
         self._keys = keys
-        self._connection: AbstractConnection | None = None
+        self._pipe: RedisPipe | None = None
         self._connecting = asyncio.Lock()
-        self._reader: asyncio.Task[None] | None = None
         self._waiters: dict[str, set[asyncio.Future[bytes]]] = {}
-        self._asked: deque[str] = deque()
 
     async def wait(self, identity: bytes, timeout_s: float | None) -> bytes:
         """Return the encoded result record of a task; TimeoutError after `timeout_s`."""
@@ -44,80 +43,54 @@ class ResultFeed:
                 except StoreUnavailable:
                     if timeout_s is None:
                         raise
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(_RECONNECT_S)
 
     async def close(self) -> None:
-        """End the reader and the connection; whoever still waits gets StoreUnavailable."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+        """Close the connection; whoever still waits gets StoreUnavailable."""
+        if self._pipe is not None:
+            self._pipe.close()
 
     async def _wait_once(self, channel: str) -> bytes:
-        connection = await self._connected()
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(channel, set()).add(future)
-        self._asked.append(channel)
+        pushed: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(channel, set()).add(pushed)
+        pipe: RedisPipe | None = None
         try:
-            await self._send(connection, [("SUBSCRIBE", channel), ("GET", channel)])
-            return await future
-        finally:
-            await self._leave(connection, channel, future)
-
-    async def _leave(
-        self, connection: AbstractConnection, channel: str, future: asyncio.Future[bytes]
-    ) -> None:
-        waiters = self._waiters.get(channel, set())
-        waiters.discard(future)
-        if not waiters and self._waiters.pop(channel, None) is not None and connection is self._connection:
-            await self._send(connection, [("UNSUBSCRIBE", channel)])
-
-    async def _connected(self) -> AbstractConnection:
-        async with self._connecting:
-            if self._connection is None:
-                try:
-                    self._connection = await connect(self._endpoint)
-                except (*BROKEN, RedisError) as error:
-                    raise refusal(self._endpoint, error) from error
-                self._reader = asyncio.create_task(self._read(self._connection))
-            return self._connection
-
-    async def _send(self, connection: AbstractConnection, commands: list[Command]) -> None:
-        try:
-            await connection.send_packed_command([pack(commands)], check_health=False)
-        except BROKEN as error:
-            raise unavailable(self._endpoint, error) from error
-
-    async def _read(self, connection: AbstractConnection) -> None:
-        reason: BaseException = ConnectionError("the client was closed")
-        try:
-            while True:
-                answer = await connection.read_response(timeout=math.inf, push_request=True)
-                if not isinstance(answer, PushNotification):
-                    self._resolve(self._asked.popleft(), answer)
-                elif answer[0] == b"message":
-                    self._resolve(answer[1].decode(), answer[2])
+            pipe = await self._connected()
+            # SUBSCRIBE answers by a push; the one reply is GET's.
+            (record,) = await pipe.send(pack([("SUBSCRIBE", channel), ("GET", channel)]), 1, None)
+            return bytes(accept(record)) if record is not None else await pushed
         except (*BROKEN, RedisError) as error:
-            reason = error
+            raise refusal(self._endpoint, error) from error
         finally:
-            self._break(reason)
-            await connection.disconnect(nowait=True)
+            self._leave(pipe, channel, pushed)
 
-    def _resolve(self, channel: str, record: Any) -> None:
-        if record is None:
+    def _leave(self, pipe: RedisPipe | None, channel: str, pushed: asyncio.Future[bytes]) -> None:
+        waiters = self._waiters[channel]
+        waiters.discard(pushed)
+        if not waiters:
+            del self._waiters[channel]
+            if pipe is not None and not pipe.closed:
+                pipe.tell(pack([("UNSUBSCRIBE", channel)]))
+
+    async def _connected(self) -> RedisPipe:
+        async with self._connecting:
+            if self._pipe is None or self._pipe.closed:
+                self._pipe = RedisPipe(await connect(self._endpoint), self._pushed, self._broken)
+            return self._pipe
+
+    def _broken(self, reason: BaseException) -> None:
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(reason)
+                    waiter.exception()  # whoever waits for GET's reply never looks at this one
+
+    def _pushed(self, push: list[Any]) -> None:
+        if push[0] != b"message":
             return
-        for future in self._waiters.get(channel, ()):
-            if not future.done():
-                future.set_result(record)
-
-    def _break(self, reason: BaseException) -> None:
-        self._connection = None
-        self._asked.clear()
-        waiters, self._waiters = self._waiters, {}
-        for futures in waiters.values():
-            for future in futures:
-                if not future.done():
-                    future.set_exception(unavailable(self._endpoint, reason))
+        for waiter in self._waiters.get(push[1].decode(), ()):
+            if not waiter.done():
+                waiter.set_result(push[2])
 
 
 def wait_sync(endpoint: Endpoint, keys: Keys, identity: bytes, timeout_s: float | None) -> bytes:

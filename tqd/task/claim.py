@@ -11,6 +11,8 @@ what it noted at the claim. It reads `fence:attempts:crashes:queue`:
 
 from __future__ import annotations
 
+_MAX_DIGITS = 15
+
 
 class Counts:
     """What is remembered of a task between its claims."""
@@ -49,4 +51,9 @@ class Claim:
 def parse_token(token: bytes) -> tuple[Counts, str]:
     """Return the counts and the queue in a token; ValueError when it is none."""
     fence, attempts, crashes, queue = token.split(b":", 3)
-    return Counts(int(fence), int(attempts), int(crashes)), queue.decode()
+    return Counts(_number(fence), _number(attempts), _number(crashes)), queue.decode()
+
+
+def _number(digits: bytes) -> int:
+    # Somebody may have put any number of digits there; more than these mean nothing and travel nowhere.
+    return int(digits[:_MAX_DIGITS])

@@ -84,16 +84,16 @@ def _info(error: BaseException) -> ErrorInfo:
 
 
 def _message(error: BaseException) -> str:
-    # An exception's __str__ is user code: whatever it raises, the record has to be written.
+    # An exception's __str__ is user code: whatever it raises, SystemExit too, the record has to be written.
     try:
         return str(error)[:MAX_MESSAGE]
-    except Exception:
+    except BaseException:
         return f"<{type(error).__qualname__} cannot be printed>"
 
 
 def _trace(error: BaseException) -> str:
     try:
         lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
-    except Exception:
+    except BaseException:
         return f"<the traceback of {type(error).__qualname__} cannot be printed>"
     return "".join(lines)[-MAX_TRACEBACK:]

@@ -14,7 +14,7 @@ from tqd.store.worker_store import WorkerStore
 from tqd.worker.consumer import Consumer
 from tqd.worker.inflight import Inflight
 
-_LOOK_EVERY = 3
+_LOOK_EVERY = 6
 """Waits that end without a token before the queues are looked at all the same."""
 
 _PAUSE_S = 1.0

@@ -26,7 +26,7 @@ from tqd.task.settle import Release, Settlement
 from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
 from tqd.worker.order import QueueOrder
-from tqd.worker.settler import Settler
+from tqd.worker.settler import Settler, ids_of
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
@@ -135,7 +135,7 @@ class Consumer:
         caps = self._order.caps(credit, monotonic()) if credit else []
         try:
             if self._failures:
-                await self._recover()
+                await self._recover(batch)
             answer = await self._store.exchange(batch, credit, caps)
         except StoreError as error:
             self._settler.put_back(batch)
@@ -200,15 +200,22 @@ class Consumer:
         self._failures += 1
         await asyncio.sleep(pause_s)
 
-    async def _recover(self) -> None:
-        """Give back what a lost reply may have claimed: held in Redis, and known to nobody here."""
+    async def _recover(self, batch: list[Settlement]) -> None:
+        """Give back what a lost reply may have claimed: held in Redis, and known to nobody here.
+
+        `batch` is known as well: it is settled next.
+        """
         held = await self._store.held()
-        known = self._settler.ids() | {claim.task_id for claim in self._unstarted}
+        known = self._settler.ids() | ids_of(batch) | {claim.task_id for claim in self._unstarted}
         releases: list[Settlement] = []
         for task_id, token in held.items():
-            if self._inflight.get(task_id) is None and task_id not in known:
+            if self._inflight.get(task_id) is not None or task_id in known:
+                continue
+            try:
                 counts, queue = parse_token(token)
-                releases.append(Release(task_id, token, queue, counts))
+            except ValueError:
+                continue  # nobody of ours wrote this; it must not keep the others from their queues
+            releases.append(Release(task_id, token, queue, counts))
         if releases:
             await self._store.exchange(releases, 0, [])
             self._log.info("tasks of a lost reply were given back", count=len(releases))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from tqd.app import Registry
-from tqd.errors import StoreError, WireError
+from tqd.errors import StoreError, StoreMismatch, WireError
 from tqd.log import Log
 from tqd.store.worker_store import UNPARK_BATCH, WorkerStore
 from tqd.wire.envelope import decode_envelope
 
-ROUND_S = 5.0
-_CLOCK_ROUNDS = 12
+ROUND_S = 10.0
+_CLOCK_ROUNDS = 6
 
 
 class Errands:
-    """Goes its round every 5 s, until cancelled."""
+    """Goes its round every 10 s, until cancelled."""
 
     def __init__(self, store: WorkerStore, registry: Registry, log: Log) -> None:
         self._store = store
@@ -23,24 +23,28 @@ class Errands:
         self._log = log
 
     async def run(self) -> None:
-        """Unpark each round, measure the clock each minute; a round that fails is made up by the next."""
+        """Unpark first and each round, measure the clock each minute; a round that fails is made up by the next."""
         rounds = 0
         while True:
-            await asyncio.sleep(ROUND_S)
-            rounds += 1
             try:
                 await self.unpark()
-                if rounds % _CLOCK_ROUNDS == 0:
+                if rounds % _CLOCK_ROUNDS == _CLOCK_ROUNDS - 1:
                     await self._store.synchronise()
             except StoreError as error:
                 self._log.debug("a round was given up", error=str(error))
+            rounds += 1
+            await asyncio.sleep(ROUND_S)
 
     async def unpark(self) -> None:
         """Make the parked tasks ready whose names are known here."""
         if not self._names:
             return
         for name in await self._store.parked(self._names):
-            moved = await self._unpark(name)
+            try:
+                moved = await self._unpark(name)
+            except StoreMismatch as error:
+                self._log.error("parked tasks cannot be moved", name=name, error=str(error))
+                continue
             self._log.info("parked tasks are ready again", name=name, count=moved)
 
     async def _unpark(self, name: str) -> int:

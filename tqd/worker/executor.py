@@ -10,7 +10,7 @@ import asyncio
 
 from tqd.app import Registry
 from tqd.clock import chance, monotonic
-from tqd.errors import Unserialisable, WireError
+from tqd.errors import WireError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
 from tqd.task.claim import Claim, parse_token
@@ -73,8 +73,9 @@ class Executor:
             options = envelope.options.over(options)
         try:
             args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
-        except WireError as error:
+        except BaseException as error:
             # The handler may be of another version than the producer's: a retry may meet the right one.
+            # The constructors of the arguments' classes are user code, and may raise anything as well.
             self._settle(claim, Raised(describe(error)), options)
             return
         attempt = Attempt(claim, handler, options, args, kwargs)
@@ -159,13 +160,15 @@ class Executor:
         try:
             encoded = encode_value(attempt.handler.signature.encode_result(value), self._max_bytes)
             record = ResultRecord(state=TaskState.DONE, value=encoded, finished_ms=now_ms)
-        except Unserialisable as error:
-            # The work is done and stays done; whoever waits is told why there is no value.
-            self._log.warning("result cannot travel", task=to_text(attempt.task_id), error=str(error))
+        except BaseException as error:
+            # The work is done and stays done; whoever waits is told why there is no value. The value's
+            # attributes are user code: reading them may raise anything.
+            reason = describe(error)[0].message
+            self._log.warning("result cannot travel", task=to_text(attempt.task_id), error=reason)
             record = ResultRecord(
                 state=TaskState.DONE,
                 error_type="Unserialisable",
-                error_message=str(error),
+                error_message=reason,
                 finished_ms=now_ms,
             )
         return Finish(attempt.task_id, attempt.token, result_ttl_ms(attempt.options), record.encode())

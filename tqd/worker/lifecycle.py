@@ -66,7 +66,6 @@ class Lifecycle:
 
     async def serve(self) -> bool:
         """Work until drained; False when this worker was fenced off and must be replaced."""
-        await self._errands.unpark()
         consumer = asyncio.create_task(self._consumer.run())
         listener = asyncio.create_task(self._bell.listen())
         rounds = [

@@ -55,10 +55,12 @@ class Settler:
 
     def ids(self) -> set[bytes]:
         """Return the ids of all that waits."""
-        ids = set(self._done[::2])
-        for settlement in self._others:
-            ids.update(_ids(settlement))
-        return ids
+        return ids_of(self._others) | set(self._done[::2])
+
+
+def ids_of(batch: list[Settlement]) -> set[bytes]:
+    """Return the ids of all tasks that a batch settles."""
+    return {task_id for settlement in batch for task_id in _ids(settlement)}
 
 
 def _ids(settlement: Settlement) -> list[bytes]:
