@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tqd.cli import exits
-from tqd.cli.demo_account import Account, account, faults
+from tqd.cli.demo_account import account, faults
 from tqd.cli.demo_counters import counters
 from tqd.cli.demo_daemon import WORKERS, Daemon, private_directory
 from tqd.cli.demo_plan import plan
@@ -31,6 +31,7 @@ from tqd.system.embedded import find_binary
 from tqd.system.runtime import RuntimeDirectory
 
 MOST_TASKS = 1_000_000
+_LEAVE_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,11 +45,11 @@ def run(options: argparse.Namespace) -> int:
     screen.write(
         [
             Line(f"tqd demo: {len(works):,} tasks, {WORKERS} workers, a private Redis ({origin});"),
-            Line("one worker is killed half-way. It takes about ten seconds and leaves nothing behind."),
+            Line("one worker is killed half-way. About ten seconds; nothing is left behind."),
         ]
     )
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    for number in _LEAVE_ON:
+        signal.signal(number, _leave)
     place = private_directory()
     keep = False
     daemon = Daemon(place)
@@ -58,6 +59,10 @@ def run(options: argparse.Namespace) -> int:
         return code
     except TqdError:
         keep = True
+        raise
+    except KeyboardInterrupt:
+        screen.close()
+        screen.write([Line("interrupted: the daemon is stopped, and nothing is left behind")])
         raise
     finally:
         _clean_up(daemon, screen, place, keep=keep)
@@ -69,7 +74,7 @@ def _played(run: Run, daemon: Daemon, screen: Screen) -> int:
     screen.close()
     run.read_journal()
     own = counters(run.status, run.ledger)
-    result: Account = account(run.ledger, run.enqueued, run.killed, own.dead)
+    result = account(run.ledger, run.enqueued, run.killed, own.dead)
     wrong = faults(result, run.killed) + contradictions
     if run.enqueued < len(run.works):
         wrong.append(f"only {run.enqueued:,} of {len(run.works):,} tasks could be enqueued")
@@ -85,17 +90,16 @@ def _played(run: Run, daemon: Daemon, screen: Screen) -> int:
 
 def _clean_up(daemon: Daemon, screen: Screen, place: RuntimeDirectory, *, keep: bool) -> None:
     # A second Ctrl-C would leave the daemon to the kernel and the directory to nobody.
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in _LEAVE_ON:
+        signal.signal(number, signal.SIG_IGN)
     try:
-        screen.close()
         daemon.stop()
-        if keep:
-            print(f"tqd: logs and journal of this demo are kept in {place.path}", file=sys.stderr)
-        else:
+        if not keep:
             shutil.rmtree(place.path, ignore_errors=True)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        screen.close()
+    if keep:
+        print(f"tqd: logs and journal of this demo are kept in {place.path}", file=sys.stderr)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -11,17 +11,18 @@ from tqd.cli.demo_plan import BURST, Kind, Work
 from tqd.cli.demo_view import Line, Tone
 
 NEXT = (
-    "Next, your own: in tasks.py, tq = TaskQueue() and @tq.task above a function; then",
-    "  tqd start -A tasks:tq      (add --embedded when there is no Redis at hand)",
-    "and function.enqueue(...) in your application; tqd status shows it, tqd stop drains it.",
+    "Next, your own: tq = TaskQueue() and @tq.task above a function, in tasks.py;",
+    "  tqd start -A tasks:tq      (with --embedded when there is no Redis at hand)",
+    "then function.enqueue(...) in your application; tqd status shows what it does.",
 )
+UNTOLD = "  * what a killed worker did after its last beat (one a second), tqd cannot count"
 
 
 def report(account: Account, own: Counters) -> list[Line]:
     """Return the account as a table."""
     twice, unexplained = account.done_twice, bool(account.unexplained)
     heading = f"  {'':<10} {'journal':>9} {'tqd':>9}  the journal is kept by the tasks, not by tqd"
-    return [
+    rows = [
         Line(heading, Tone.FAINT),
         _row("enqueued", account.enqueued, None),
         _row("done", account.done, own.done, _untold(own.untold_done, twice)),
@@ -31,16 +32,19 @@ def report(account: Account, own: Counters) -> list[Line]:
         _row("lost", account.lost, None, bad=account.lost > 0),
         _row("run twice", account.repeated, None, _twice(account), bad=unexplained),
     ]
+    if own.untold_done > 0 or own.untold_retried > 0:
+        rows.append(Line(UNTOLD, Tone.FAINT))
+    return rows
 
 
 def verdict(account: Account, wrong: Sequence[str]) -> list[Line]:
     """Return the one line that counts, or the sentences that say what is wrong."""
     if wrong:
-        return [Line(f"the account does not balance: {sentence}", Tone.BAD) for sentence in wrong]
+        return [Line(f"The account does not balance: {sentence}.", Tone.BAD) for sentence in wrong]
     return [
         Line(
             f"The account balances: {account.enqueued:,} enqueued, {account.done:,} done, "
-            f"{account.lost} lost; {account.recovered} recovered from the killed worker.",
+            f"{account.recovered} recovered, {account.lost} lost.",
             Tone.GOOD,
         )
     ]
@@ -62,14 +66,14 @@ def waits(ledger: Ledger, works: Sequence[Work], enqueued_at: Mapping[int, float
         wait_s = attempts[0].began - enqueued_at[work.number] - work.delay_s
         late.setdefault(key, []).append(wait_s * 1000)
     lines = []
-    burst = [f"{queue} {median(late[queue]):.0f} ms" for queue in reversed(BURST) if queue in late]
+    burst = [f"{queue} {median(late[queue]):.0f}" for queue in reversed(BURST) if queue in late]
     if burst:
-        lines.append(Line(f"  median wait, one burst into three queues: {', '.join(burst)}"))
+        lines.append(Line(f"  burst, median wait: {', '.join(burst)} ms"))
     if delayed := late.get(Kind.DELAYED.value):
         lines.append(
             Line(
-                f"  delayed tasks began {median(delayed):+.1f} ms from their time in the median, "
-                f"{min(delayed):+.1f} to {max(delayed):+.1f} ms in all"
+                f"  delayed tasks began {median(delayed):+.1f} ms from their time "
+                f"(median; {min(delayed):+.1f} to {max(delayed):+.1f})"
             )
         )
     return lines
@@ -83,20 +87,20 @@ def _row(name: str, count: int, counted: int | None, text: str = "", *, bad: boo
 def _untold(count: int, twice: int = 0) -> str:
     parts = [f"{twice} of them twice"] if twice else []
     if count > 0:
-        parts.append(f"{count} after the killed worker's last beat, so not in tqd's count")
+        parts.append(f"{count} not told to tqd*")
     return ", ".join(parts)
 
 
 def _hands(account: Account) -> str:
     states = (
-        (account.cut_off, "cut off in the middle"),
-        (account.unsettled, "ended, not yet settled"),
-        (account.not_begun, "claimed, not yet begun"),
+        (account.cut_off, "cut off"),
+        (account.unsettled, "ended unsettled"),
+        (account.not_begun, "not begun"),
     )
     return ", ".join(f"{count} {state}" for count, state in states if count)
 
 
 def _twice(account: Account) -> str:
     if account.unexplained:
-        return "not all of them because of the kill"
-    return "all of them in the killed worker's hands" if account.repeated else ""
+        return "not all because of the kill"
+    return "all were in the killed worker's hands" if account.repeated else ""

@@ -25,8 +25,8 @@ STATUS_EVERY_S = 0.25
 BATCH = 5_000
 """Tasks enqueued in one tick at most, so that the view goes on."""
 
-KILL_AT = 0.45
-"""The share of tasks done when a worker is killed."""
+KILL_AT, HELD = 0.45, 3
+"""The share of tasks done when a worker is killed, and how many running ones it must have in hand."""
 
 STALLED_S = 10.0
 """Without any task done for so long, what is missing does not come any more."""
@@ -88,6 +88,7 @@ class Run:
                 moved, done = tick, len(self.ledger.done)
             dead = self.status["dead_letters"] or 0
             if self.enqueued == len(self.works) and done + dead >= len(self.works):
+                self._happened("all have ended; the workers' last beats are waited for")
                 return
             if tick - moved >= STALLED_S:
                 self._happened(f"nothing was done for {STALLED_S:g} s: the demo gives up", Tone.BAD)
@@ -125,7 +126,7 @@ class Run:
         self.enqueued_at.update(dict.fromkeys((work.number for work in wave), at))
         self.enqueued = last
         if wave[0].at_s <= BURST_AT_S <= wave[-1].at_s and any(w.queue != wave[0].queue for w in wave):
-            self._happened(f"a burst: {RANKED} tasks each into {', '.join(BURST)}, in this order")
+            self._happened(f"a burst: {RANKED} tasks each for {', '.join(BURST)}")
         if last == len(self.works):
             self._happened(f"all {last:,} tasks are enqueued")
 
@@ -151,10 +152,13 @@ class Run:
     def _kill(self) -> None:
         held = {pid: self.ledger.in_hand.get(pid, set()) for pid in self._pids.values()}
         pid = max(held, key=lambda one: len(held[one]))
-        if not held[pid]:
-            return
         label = next(label for label, one in self._pids.items() if one == pid)
-        os.kill(pid, signal.SIGKILL)
+        if len(held[pid]) < HELD:
+            return
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it has just ended by itself; the status will say who came after it
         self.killed, self._killed_at = pid, monotonic()
         self.read_journal()
         self._in_hand = set(self.ledger.in_hand[pid])

@@ -59,7 +59,7 @@ def frame(picture: Picture, width: int, *, blocks: bool) -> list[Line]:
     lines = [
         Line(_progress(picture, blocks), Tone.STRONG),
         Line(
-            f"{picture.per_s:,.0f} a second · {picture.running} running · {waiting:,} waiting · "
+            f"{picture.per_s:,.0f}/s · {picture.running} running · {waiting:,} waiting · "
             f"{later:,} for later · {picture.retried:,} retried · {picture.recovered:,} recovered"
         ),
         Line(""),

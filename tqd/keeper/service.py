@@ -43,6 +43,9 @@ LEFTOVERS_S = 30.0
 ORPHAN_KILL_S = 0.3
 """After the orphan grace: the time a worker has to leave by itself."""
 
+SIGN_OFF_S = 0.5
+"""How long Redis may take to hear the last word; without it the lease just ends."""
+
 _RETRY_S = 0.5
 
 
@@ -87,7 +90,7 @@ class Keeper:
         for duty in (stop, *duties):
             duty.cancel()
         await asyncio.gather(stop, *duties, return_exceptions=True)
-        await self._sign_off()
+        await asyncio.wait({asyncio.create_task(self._sign_off())}, timeout=SIGN_OFF_S)
         for duty in ended - {stop}:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
 

@@ -149,19 +149,19 @@ class Consumer:
             self._claimed(answer.claimed)
 
     def _settled(self, batch: list[Settlement], answer: Exchanged) -> None:
-        if answer.refusal is not None:
-            self._settler.put_back(batch)
-            self._refused_until = monotonic() + _REFUSAL_PAUSE_S
-            self._work_expected = False
-            self._loop.call_later(_REFUSAL_PAUSE_S, self.expect_work)
-            self._log.error("redis refused a call", error=str(answer.refusal), again_in_s=_REFUSAL_PAUSE_S)
-            return
         if answer.lost and not self._settler.uncertain:
             self._executor.tally.superseded += len(answer.lost)
             self._log.warning(
                 "tasks were settled by a newer owner", count=len(answer.lost), task=answer.lost[0].hex()
             )
-        if batch:
+        if answer.refusal is not None:
+            # Which call it was is not known here. What the others settled is lost next time, and dropped.
+            self._settler.put_back(batch, set(answer.lost))
+            self._refused_until = monotonic() + _REFUSAL_PAUSE_S
+            self._work_expected = False
+            self._loop.call_later(_REFUSAL_PAUSE_S, self.expect_work)
+            self._log.error("redis refused a call", error=str(answer.refusal), again_in_s=_REFUSAL_PAUSE_S)
+        elif batch:
             self._settler.uncertain = False
 
     def _claimed(self, claimed: Claimed) -> None:

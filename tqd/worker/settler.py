@@ -7,7 +7,7 @@ dropped before Redis has answered, or before this process ends and the keeper ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from tqd.task.settle import Bury, Completes, Settlement
 
@@ -48,9 +48,12 @@ class Settler:
             self._done = []
         return batch
 
-    def put_back(self, batch: list[Settlement]) -> None:
-        """Keep a batch whose fate is unknown, for the next exchange; `uncertain` until that."""
-        self._others = batch + self._others
+    def put_back(self, batch: list[Settlement], lost: Set[bytes] = frozenset()) -> None:
+        """Keep a batch whose fate is unknown, for the next exchange; `uncertain` until that.
+
+        Tasks that are `lost` have another owner or an end already: their settlements are dropped.
+        """
+        self._others = (_without(batch, lost) if lost else batch) + self._others
         self.uncertain = True
 
     def ids(self) -> set[bytes]:
@@ -61,6 +64,17 @@ class Settler:
 def ids_of(batch: list[Settlement]) -> set[bytes]:
     """Return the ids of all tasks that a batch settles."""
     return {task_id for settlement in batch for task_id in _ids(settlement)}
+
+
+def _without(batch: list[Settlement], lost: Set[bytes]) -> list[Settlement]:
+    kept: list[Settlement] = []
+    for settlement in batch:
+        if isinstance(settlement, Completes):
+            pairs = zip(settlement.pairs[::2], settlement.pairs[1::2], strict=True)
+            settlement = Completes([part for pair in pairs if pair[0] not in lost for part in pair])
+        if set(_ids(settlement)) - lost:
+            kept.append(settlement)
+    return kept
 
 
 def _ids(settlement: Settlement) -> list[bytes]:
