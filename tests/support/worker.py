@@ -158,12 +158,8 @@ class Bench:
         return dict(self.client.hgetall(self.keys.claims(worker.name)))  # type: ignore[arg-type]
 
     def settled(self) -> bool:
-        """Say whether no task is ready, scheduled or claimed any more."""
-        return not any(self.client.scan_iter(match="*:ready:*")) and not any(
-            key
-            for pattern in ("*:due:*", "*:claims:*")
-            for key in self.client.scan_iter(match=pattern)
-        )
+        """Say whether every task is done or a dead letter: a task's payload is kept until then."""
+        return not self.client.exists(self.keys.task)
 
     async def all_settled(self, deadline_s: float = 15.0) -> None:
         await auntil(self.settled, "all tasks are settled", deadline_s)

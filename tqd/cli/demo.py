@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         raise
     except KeyboardInterrupt:
         screen.close()
-        screen.write([Line("interrupted: the daemon is stopped, and nothing is left behind")])
+        screen.write([Line("interrupted: the daemon is being stopped; nothing is left behind")])
         raise
     finally:
         _clean_up(daemon, screen, place, keep=keep)

@@ -39,9 +39,7 @@ def counters(status: dict[str, Any], ledger: Ledger) -> Counters:
     )
 
 
-def disagreements(
-    status: dict[str, Any], ledger: Ledger, account: Account, killed: int | None
-) -> list[str]:
+def disagreements(status: dict[str, Any], ledger: Ledger, account: Account, killed: int | None) -> list[str]:
     """Return where tqd's counters and the journal contradict each other, one sentence each."""
     found = []
     own = counters(status, ledger)

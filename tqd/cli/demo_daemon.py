@@ -122,8 +122,6 @@ def _environment(journal: str) -> dict[str, str]:
     ours = {name for setting in SETTINGS for name in setting.environment}
     ours |= {"NOTIFY_SOCKET", "WATCHDOG_USEC", "RUNTIME_DIRECTORY"}
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ours and not name.startswith("TQD_")
+        name: value for name, value in os.environ.items() if name not in ours and not name.startswith("TQD_")
     }
     return kept | {VARIABLE: journal}

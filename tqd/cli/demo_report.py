@@ -12,10 +12,10 @@ from tqd.cli.demo_view import Line, Tone
 
 NEXT = (
     "Next, your own: tq = TaskQueue() and @tq.task above a function, in tasks.py;",
-    "  tqd start -A tasks:tq      (with --embedded when there is no Redis at hand)",
+    "  tqd start -A tasks:tq   (no Redis? --embedded; tqd status --json has its URL)",
     "then function.enqueue(...) in your application; tqd status shows what it does.",
 )
-UNTOLD = "  * what a killed worker did after its last beat (one a second), tqd cannot count"
+UNTOLD = "  * what the killed worker did after its last beat (it sends one a second)"
 
 
 def report(account: Account, own: Counters) -> list[Line]:
@@ -87,7 +87,7 @@ def _row(name: str, count: int, counted: int | None, text: str = "", *, bad: boo
 def _untold(count: int, twice: int = 0) -> str:
     parts = [f"{twice} of them twice"] if twice else []
     if count > 0:
-        parts.append(f"{count} not told to tqd*")
+        parts.append(f"{count:,} not told to tqd*")
     return ", ".join(parts)
 
 

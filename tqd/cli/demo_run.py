@@ -17,6 +17,7 @@ from tqd.cli.demo_screen import Screen
 from tqd.cli.demo_tasks import tq
 from tqd.cli.demo_view import Happening, Picture, Tone
 from tqd.clock import monotonic, pause
+from tqd.errors import StoreError
 from tqd.store.connection import Endpoint
 from tqd.system.runtime import RuntimeDirectory
 
@@ -122,7 +123,11 @@ class Run:
             return
         wave = self.works[first:last]
         at = monotonic()
-        tq.enqueue_many([call(work) for work in wave])
+        try:
+            tq.enqueue_many([call(work) for work in wave])
+        except StoreError:
+            self._daemon.status()  # when the daemon is gone, that is the better reason
+            raise
         self.enqueued_at.update(dict.fromkeys((work.number for work in wave), at))
         self.enqueued = last
         if wave[0].at_s <= BURST_AT_S <= wave[-1].at_s and any(w.queue != wave[0].queue for w in wave):
@@ -162,9 +167,7 @@ class Run:
         self.killed, self._killed_at = pid, monotonic()
         self.read_journal()
         self._in_hand = set(self.ledger.in_hand[pid])
-        self._happened(
-            f"kill -9 for {label} (pid {pid}), with {len(self._in_hand)} running tasks", Tone.BAD
-        )
+        self._happened(f"kill -9 for {label} (pid {pid}), with {len(self._in_hand)} running tasks", Tone.BAD)
 
     def _recovery(self) -> None:
         if self.killed is None or self._told_back:

@@ -69,4 +69,3 @@ class Screen:
         if not self._colour or line.tone is Tone.PLAIN:
             return text
         return f"\x1b[{line.tone.value}m{text}\x1b[0m"
-

@@ -11,6 +11,7 @@ The order of a stop:
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tqd.app import Registry
 from tqd.clock import monotonic
@@ -30,6 +31,8 @@ from tqd.worker.settler import Settler
 
 CLEAN_UP_S = 1.0
 """The end of the grace time that cancelled attempts have to clean up."""
+
+CANCEL_S = 0.5
 
 SETTLE_S = 3.0
 """How long a stopping worker tries to settle; then the keeper takes its claims back."""
@@ -81,9 +84,7 @@ class Lifecycle:
             self.drain(0.0 if fenced in ended else CLEAN_UP_S)
         await self._drained()
         await self._settle(consumer)
-        for runner in (listener, fenced, stop, *rounds):
-            runner.cancel()
-        await asyncio.gather(listener, fenced, stop, *rounds, return_exceptions=True)
+        await _cancelled(listener, fenced, stop, *rounds)
         self._pulse.send(0.0)
         await self._leave()
         for runner in ended - {stop, fenced}:
@@ -135,3 +136,13 @@ class Lifecycle:
             await self._store.leave()
         except StoreError as error:
             self._log.debug("could not sign off", error=str(error))
+
+
+async def _cancelled(*runners: asyncio.Task[Any]) -> None:
+    """Cancel and wait for the end; again until it comes: a connection being made can swallow one."""
+    left = set(runners)
+    while left:
+        for runner in left:
+            runner.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_S)
+    await asyncio.gather(*runners, return_exceptions=True)

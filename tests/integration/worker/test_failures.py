@@ -161,7 +161,7 @@ def test_a_call_that_does_not_fit_the_handler_is_a_dead_letter_with_the_reason(b
 
     async def scenario() -> None:
         elsewhere = TaskQueue(bench.server.url, namespace=NAMESPACE)
-        handles = [await elsewhere.aenqueue("takes-one", *args) for args in ((), (1, 2), ("text",))]
+        handles = [await elsewhere.aenqueue("takes-one", *args) for args in ((), (1, 2))]
         await elsewhere.aclose()
         async with bench.worker():
             await bench.all_settled()

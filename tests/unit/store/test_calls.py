@@ -1,0 +1,192 @@
+"""Every call of a script as a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tqd.store import calls
+from tqd.store.calls import MAX_BATCH, SETTLE_BATCH, Claimant, Claimed, NewTask, Settler, group_new
+from tqd.store.keys import Keys
+from tqd.store.scripts import BY_SHA, sha
+from tqd.task.claim import Claim, Counts
+from tqd.task.outcome import ErrorInfo
+from tqd.task.settle import Bury, Complete, Completes, Finish, Park, Release, RetryAt
+from tqd.wire.records import FailureRecord
+
+KEYS = Keys("ns")
+COUNTS = Counts(1, 2, 3)
+ERROR = ErrorInfo(type="ValueError", message="no", traceback="")
+
+
+def identity(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def new(number: int, queue: str = "q", due_ms: int = 0) -> NewTask:
+    return NewTask(identity(number), queue, b"payload", due_ms)
+
+
+def script(command: calls.Command) -> str:
+    return BY_SHA[str(command[1])].name
+
+
+def keys_of(command: calls.Command) -> list[Any]:
+    return list(command[3 : 3 + int(command[2])])
+
+
+def arguments(command: calls.Command) -> list[Any]:
+    return list(command[3 + int(command[2]) :])
+
+
+# -- keys ----------------------------------------------------------------------------------------
+
+
+def test_all_keys_of_a_shard_share_a_hash_tag() -> None:
+    keys = Keys("shop", 3)
+    named = [getattr(keys, name) for name in ("attempts", "dead", "failure", "lost", "nodes", "task")]
+    made = [keys.ready("q"), keys.due("q"), keys.bell("q"), keys.claims("w"), keys.workers("n")]
+    made += [keys.parked("x"), keys.result(b"\x01"), keys.producer("p")]
+    assert all(key.startswith("{shop:3}:") for key in named + made)
+    assert len(set(named + made)) == 14
+
+
+def test_every_script_says_its_contract() -> None:
+    for one in BY_SHA.values():
+        header = [line for line in one.source.splitlines() if line.startswith("--")]
+        text = "\n".join(header)
+        for word in ("KEYS[1]", "ARGV", "Returns", "Cost:"):
+            assert word in text, f"{one.name}.lua does not say {word}"
+        assert len(one.source.splitlines()) <= 55, f"{one.name}.lua is too long"
+
+
+# -- producing -----------------------------------------------------------------------------------
+
+
+def test_tasks_are_grouped_by_queue_and_by_whether_they_wait() -> None:
+    groups = group_new([new(1), new(2, "b"), new(3, due_ms=5), new(4), new(5, "b", 9)])
+    assert [[int.from_bytes(t.task_id, "big") for t in group] for group in groups] == [[1, 4], [2], [3], [5]]
+
+
+def test_groups_are_split_at_the_batch_size() -> None:
+    sizes = [len(group) for group in group_new([new(n) for n in range(2 * MAX_BATCH + 1)])]
+    assert sizes == [MAX_BATCH, MAX_BATCH, 1]
+    assert group_new([]) == []
+
+
+def test_ready_tasks_are_enqueued_and_waiting_ones_scheduled() -> None:
+    ready = calls.store_new(KEYS, "p", 7, [new(1), new(2)])
+    assert script(ready) == "enqueue"
+    assert keys_of(ready) == [KEYS.producer("p"), KEYS.task, KEYS.ready("q"), KEYS.bell("q")]
+    assert arguments(ready) == [7, 3600, identity(1), b"payload", identity(2), b"payload"]
+    waiting = calls.store_new(KEYS, "p", 8, [new(3, due_ms=55)])
+    assert script(waiting) == "schedule"
+    assert keys_of(waiting) == [KEYS.producer("p"), KEYS.task, KEYS.due("q"), KEYS.bell("q")]
+    assert arguments(waiting) == [8, 3600, identity(3), b"payload", 55]
+
+
+# -- claiming ------------------------------------------------------------------------------------
+
+
+def test_a_claim_names_its_queues_in_order() -> None:
+    command = Claimant(KEYS, "node", "w").claim(99, 5, [("a", 3), ("b", 5)])
+    assert script(command) == "claim"
+    assert keys_of(command)[:4] == [KEYS.workers("node"), KEYS.claims("w"), KEYS.task, KEYS.attempts]
+    assert keys_of(command)[4:] == [f(q) for q in "ab" for f in (KEYS.ready, KEYS.due, KEYS.bell)]
+    assert arguments(command) == ["w", 99, 5, calls.PROMOTE_LIMIT, "a", 3, "b", 5]
+
+
+def test_a_claim_asks_for_no_more_than_a_batch() -> None:
+    command = Claimant(KEYS, "node", "w").claim(99, 10**6, [("a", 10**6)])
+    assert arguments(command)[2] == MAX_BATCH
+
+
+def test_an_order_seen_before_is_not_mixed_up_with_another() -> None:
+    claimant = Claimant(KEYS, "node", "w")
+    orders = (["a", "b"], ["b", "a"], ["a", "b"])
+    firsts = [keys_of(claimant.claim(1, 1, [(queue, 1) for queue in order]))[4] for order in orders]
+    assert firsts == [KEYS.ready("a"), KEYS.ready("b"), KEYS.ready("a")]
+
+
+def test_a_fenced_reply_is_told_from_a_due_time() -> None:
+    assert Claimed([-1]).fenced
+    claimed = Claimed([-1, 0, 0, b""])
+    assert not claimed.fenced and claimed.next_due_ms == 0
+
+
+def test_a_reply_becomes_claims() -> None:
+    claimed = Claimed([55, 1, 2, b"bad", b"i1", b"t1", b"e1", b"i2", b"t2", b"e2"])
+    assert (claimed.next_due_ms, claimed.work_left, claimed.dropped, claimed.bad_queue) == (55, True, 2, "bad")
+    assert [(c.task_id, c.token, c.envelope) for c in claimed.claims] == [
+        (b"i1", b"t1", b"e1"),
+        (b"i2", b"t2", b"e2"),
+    ]
+
+
+def test_a_reply_that_was_cut_is_not_taken() -> None:
+    with pytest.raises(ValueError):
+        Claimed([0, 0, 0, b"", b"i1", b"t1"])
+
+
+# -- settling ------------------------------------------------------------------------------------
+
+
+def settler() -> Settler:
+    return Settler(KEYS, "w", max_dead=10)
+
+
+def test_each_settlement_has_its_script() -> None:
+    claim = Claim(identity(1), b"t", b"payload")
+    batch = [
+        RetryAt(identity(2), b"t", "q", 55, COUNTS),
+        Complete(identity(3), b"t"),
+        Completes([identity(4), b"t", identity(5), b"t"]),
+        Release(identity(6), b"t", "q", COUNTS),
+        Park(identity(7), b"t", "job", COUNTS),
+        Bury(claim, "raised", (ERROR,), 4, 5000),
+        Finish(identity(8), b"t", 5000, b"result"),
+    ]
+    commands = settler().settle(batch, 99)
+    assert sorted(map(script, commands)) == sorted(
+        ["bury", "complete", "complete", "finish", "park", "release", "retry"]
+    )
+    by_name = {script(command): command for command in commands}
+    assert arguments(by_name["retry"]) == [identity(2), b"t", 55, b"1:2:3"]
+    assert arguments(by_name["release"]) == [identity(6), b"t", b"1:2:3"]
+    assert arguments(by_name["park"]) == [identity(7), b"t", b"1:2:3"]
+    assert arguments(by_name["finish"]) == [identity(8), b"t", 5000, b"result"]
+    assert arguments(by_name["bury"])[:4] == [identity(1), b"t", 99, 10]
+    record = FailureRecord.decode(arguments(by_name["bury"])[4])
+    assert (record.envelope, record.reason, record.attempts, record.worker) == (b"payload", "raised", 4, "w")
+
+
+def test_nothing_to_settle_is_no_call() -> None:
+    assert settler().settle([], 99) == []
+
+
+def test_completes_are_split_at_the_batch_size() -> None:
+    pairs = [field for n in range(MAX_BATCH + 1) for field in (identity(n), b"t")]
+    commands = settler().settle([Completes(pairs)], 99)
+    assert [len(arguments(command)) // 2 for command in commands] == [MAX_BATCH, 1]
+    singles = settler().settle([Complete(identity(n), b"t") for n in range(MAX_BATCH + 1)], 99)
+    assert [len(arguments(command)) // 2 for command in singles] == [MAX_BATCH, 1]
+
+
+def test_retries_and_releases_are_grouped_by_queue() -> None:
+    for kind in (lambda n, q: RetryAt(identity(n), b"t", q, 1, COUNTS),
+                 lambda n, q: Release(identity(n), b"t", q, COUNTS)):  # fmt: skip
+        commands = settler().settle([kind(1, "a"), kind(2, "b"), kind(3, "a")], 99)
+        assert [arguments(command).count(b"t") for command in commands] == [2, 1]
+
+
+def test_the_last_releases_go_first_so_that_the_first_end_at_the_head() -> None:
+    releases = [Release(identity(n), b"t", "q", COUNTS) for n in range(SETTLE_BATCH + 2)]
+    one, two = calls.release(KEYS, "w", releases)
+    assert arguments(one)[0] == identity(SETTLE_BATCH)
+    assert arguments(two)[0] == identity(0)
+
+
+def test_a_script_is_known_by_its_digest() -> None:
+    assert BY_SHA[sha("claim")].name == "claim"
+    assert {one.name for one in BY_SHA.values()} >= {"enqueue", "schedule", "claim", "complete", "bury"}

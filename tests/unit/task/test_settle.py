@@ -1,0 +1,125 @@
+"""What follows from an outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from tqd.task.claim import Claim, Counts
+from tqd.task.model import DEFAULTS, TaskOptions
+from tqd.task.outcome import (
+    Done,
+    ErrorInfo,
+    Outcome,
+    Raised,
+    Released,
+    TimedOut,
+    UnknownName,
+    Unreadable,
+)
+from tqd.task.settle import (
+    Bury,
+    Complete,
+    Park,
+    Release,
+    RetryAt,
+    Settlement,
+    reclaimed,
+    result_ttl_ms,
+    settlement,
+)
+
+NOW_MS = 1_000_000
+ERROR = ErrorInfo(type="ValueError", message="no", traceback="...")
+FAILURES = (Raised((ERROR,)), TimedOut(30.0))
+
+
+def settle(outcome: Outcome, attempts: int = 0, chance: float = 0.0, **options: float) -> Settlement:
+    claim = Claim(b"i" * 16, b"3:%d:1:mail" % attempts, b"payload")
+    chosen = TaskOptions(**options).over(DEFAULTS)  # type: ignore[arg-type]
+    return settlement(claim, outcome, chosen, NOW_MS, chance)
+
+
+def values(counts: Counts) -> tuple[int, int, int]:
+    return counts.fence, counts.attempts, counts.crashes
+
+
+def test_done_is_complete() -> None:
+    end = settle(Done(None))
+    assert isinstance(end, Complete)
+    assert (end.task_id, end.token) == (b"i" * 16, b"3:0:1:mail")
+
+
+def test_a_release_goes_back_to_its_queue_uncharged() -> None:
+    end = settle(Released(), attempts=2)
+    assert isinstance(end, Release)
+    assert (end.queue, values(end.counts)) == ("mail", (3, 2, 1))
+
+
+def test_an_unknown_name_is_parked_uncharged() -> None:
+    end = settle(UnknownName("job"), attempts=2)
+    assert isinstance(end, Park)
+    assert (end.name, values(end.counts)) == ("job", (3, 2, 1))
+
+
+def test_unreadable_bytes_are_buried_at_once_with_the_reason() -> None:
+    end = settle(Unreadable("args[0]: expected date"), result_ttl_s=60.0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.attempts, end.ttl_ms) == ("unreadable", 0, 60_000)
+    assert (end.errors[0].type, end.errors[0].message) == ("Malformed", "args[0]: expected date")
+    assert end.claim.envelope == b"payload"
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failure_is_tried_again_on_the_queue_it_came_from(failure: Outcome) -> None:
+    end = settle(failure)
+    assert isinstance(end, RetryAt)
+    assert (end.queue, end.due_ms, values(end.counts)) == ("mail", NOW_MS + 1000, (3, 1, 1))
+
+
+def test_each_failure_doubles_the_delay_up_to_its_limit() -> None:
+    dues = [settle(FAILURES[0], attempts=n, max_retries=20, max_retry_delay_s=10.0) for n in range(6)]
+    assert [end.due_ms - NOW_MS for end in dues if isinstance(end, RetryAt)] == [
+        1000, 2000, 4000, 8000, 10_000, 10_000,
+    ]  # fmt: skip
+
+
+def test_chance_takes_a_part_of_the_delay_off() -> None:
+    end = settle(FAILURES[0], chance=0.5, retry_delay_s=8.0)
+    assert isinstance(end, RetryAt) and end.due_ms == NOW_MS + 7000
+
+
+def test_no_delay_is_still_later() -> None:
+    end = settle(FAILURES[0], retry_delay_s=0.0)
+    assert isinstance(end, RetryAt) and end.due_ms == NOW_MS + 1
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_the_last_try_is_buried(failure: Outcome) -> None:
+    assert isinstance(settle(failure, attempts=2, max_retries=3), RetryAt)
+    end = settle(failure, attempts=3, max_retries=3)
+    assert isinstance(end, Bury)
+    assert (end.attempts, end.ttl_ms) == (4, 0)
+
+
+def test_without_retries_the_first_failure_is_buried() -> None:
+    end = settle(FAILURES[0], max_retries=0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.errors, end.attempts) == ("raised", (ERROR,), 1)
+
+
+def test_a_timeout_says_its_limit() -> None:
+    end = settle(TimedOut(0.5), max_retries=0)
+    assert isinstance(end, Bury)
+    assert end.reason == "timed out"
+    assert end.errors[0].type == "TimeoutError"
+    assert "its timeout of 0.5 s" in end.errors[0].message
+
+
+def test_a_reclaim_puts_one_crash_on_record() -> None:
+    end = reclaimed(b"i" * 16, b"3:2:1:mail")
+    assert (end.queue, values(end.counts)) == ("mail", (3, 2, 2))
+
+
+@pytest.mark.parametrize(("ttl_s", "ttl_ms"), [(None, 0), (0.0, 0), (0.0004, 0), (0.5, 500), (60.0, 60_000)])
+def test_a_results_time_is_in_whole_ms(ttl_s: float | None, ttl_ms: int) -> None:
+    assert result_ttl_ms(TaskOptions(result_ttl_s=ttl_s)) == ttl_ms
