@@ -39,14 +39,12 @@ def run(options: argparse.Namespace) -> int:
     )
     for handler in handlers:
         kind = "async" if handler.asynchronous else "thread"
-        options_ = handler.options
-        print(
-            f"  {handler.name}  ({kind}, queue {options_.queue}, {options_.max_retries} retries, timeout {options_.timeout_s:g} s)"
-        )
+        how = handler.options
+        limits = f"queue {how.queue}, {how.max_retries} retries, timeout {how.timeout_s:g} s"
+        print(f"  {handler.name}  ({kind}, {limits})")
     served = set(config.queues.names)
     strays = sorted({str(h.options.queue) for h in handlers} - served)
     if strays:
-        print(
-            f"  warning: nobody here serves {', '.join(strays)}: add it to queues.names, or run a daemon for it"
-        )
+        rest = "add it to queues.names, or run a daemon for it"
+        print(f"  warning: nobody here serves {', '.join(strays)}: {rest}")
     return exits.OK

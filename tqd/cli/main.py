@@ -18,7 +18,7 @@ VERBS = {
     "stop": "let running tasks finish, give the rest back, and wait for the end",
     "status": "show workers and queues; exit code 0 healthy, 1 degraded, 3 not running",
     "check": "import the app and say what a start would run, without starting it",
-    "demo": "run a mixed workload on a private Redis for half a minute and account for every task",
+    "demo": "run a mixed workload on a private Redis, kill a worker, and account for every task",
 }
 
 

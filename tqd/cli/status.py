@@ -34,10 +34,12 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"tqd {master['version']} is {status['state']}: {master['app']}, pid {master['pid']}, "
         f"up {_span(master['uptime_s'])}, node {master['node']}",
         *(f"  problem: {problem}" for problem in status["problems"]),
-        f"tasks since start: {totals['done']:,} done, {totals['failed']:,} failed, {totals['retried']:,} retried, "
-        f"{totals['reclaimed']:,} recovered; run time p50 {_ms(totals['run_p50_s'])}, p95 {_ms(totals['run_p95_s'])}",
+        f"tasks since start: {totals['done']:,} done, {totals['failed']:,} failed, "
+        f"{totals['retried']:,} retried, {totals['reclaimed']:,} recovered; "
+        f"run time p50 {_ms(totals['run_p50_s'])}, p95 {_ms(totals['run_p95_s'])}",
         "",
-        f"{'worker':<14} {'pid':>8} {'state':<9} {'busy':>9} {'done':>11} {'failed':>8} {'memory':>9} {'lag':>8}",
+        f"{'worker':<14} {'pid':>8} {'state':<9} {'busy':>9} {'done':>11} {'failed':>8} "
+        f"{'memory':>9} {'lag':>8}",
     ]
     out += [_worker(worker) for worker in status["workers"]]
     out += ["", f"{'queue':<24} {'ready':>11} {'scheduled':>11}"]

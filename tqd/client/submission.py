@@ -24,7 +24,7 @@ def new_task(call: Call[object], noise: bytes, now_ms: int, shard: int, max_byte
     be called with, or cannot travel. RegistrationError: the task has no name.
     """
     if not call.name:
-        raise RegistrationError("a task without a name: no worker could know it; give it the name it has there")
+        raise RegistrationError("a task without a name: no worker could know it; give its name there")
     placement = call.placement
     signature = UNTYPED if call.handler is None else call.handler.signature
     args, kwargs = signature.encode(call.args, call.kwargs)

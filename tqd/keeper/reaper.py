@@ -1,8 +1,9 @@
-"""Taking back what dead workers held: those the master reports, those of dead nodes and of earlier runs.
+"""Taking back what dead workers held: reported by the master, of dead nodes, of earlier runs.
 
 A worker is dead when the master saw its end, when its node's lease is over, or when it belongs to
-this daemon, in this run or an earlier one on this host, and its process does not exist. It is fenced off first and
-then reclaimed; whatever is left over when this process dies in between is found among the lost.
+this daemon, in this run or an earlier one on this host, and its process does not exist. It is fenced
+off first and then reclaimed; what is left over when this process dies in between is found among the
+lost.
 """
 
 from __future__ import annotations

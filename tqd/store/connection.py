@@ -90,6 +90,7 @@ class Link:
 
     async def synchronise(self) -> None:
         """Measure Redis's time anew."""
+        await self.exchange([])  # opening the connection is no part of the way there and back
         asked = monotonic()
         self.clock.measured(redis_ms(await self.call(("TIME",))), asked, monotonic())
 
@@ -153,6 +154,7 @@ class SyncLink:
 
     def synchronise(self) -> None:
         """Measure Redis's time anew."""
+        self.exchange([])  # opening the connection is no part of the way there and back
         asked = monotonic()
         self.clock.measured(redis_ms(self.call(("TIME",))), asked, monotonic())
 

@@ -86,7 +86,7 @@ class RedisPipe(asyncio.Protocol):
         if self.closed:
             return
         self.closed = True
-        self._connection._close()
+        self._connection._close()  # type: ignore[no-untyped-call]
         reason = reason or RedisConnectionError("the connection was closed")
         flights, self._flights = self._flights, deque()
         for flight in flights:

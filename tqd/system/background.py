@@ -1,4 +1,4 @@
-"""Putting the daemon into the background: the command returns when the daemon is ready, or with its reason."""
+"""Putting the daemon into the background: the command returns when it is ready, or with its reason."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Bell:
     async def listen(self) -> None:
         """Wait at the bell whenever the consumer is idle, until `stop`."""
         silent = 0
-        while not self._stopping:
+        while True:
             await self._consumer.idle.wait()
             if self._stopping:
                 return

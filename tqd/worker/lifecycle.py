@@ -33,6 +33,7 @@ CLEAN_UP_S = 1.0
 """The end of the grace time that cancelled attempts have to clean up."""
 
 CANCEL_S = 0.5
+"""How long a cancelled part may take to end before it is cancelled again."""
 
 SETTLE_S = 3.0
 """How long a stopping worker tries to settle; then the keeper takes its claims back."""
