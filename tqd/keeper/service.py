@@ -7,6 +7,7 @@ kills what is left of this daemon after the orphan grace, takes back what it hel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -193,10 +194,9 @@ class Keeper:
                 self._stop.set()
 
     def _watch(self, worker: str, pid: int) -> None:
-        try:
+        # One that ended before we looked is reported by the master next.
+        with contextlib.suppress(ProcessLookupError):
             self._pidfds[worker] = os.pidfd_open(pid)
-        except ProcessLookupError:
-            pass  # it ended before we looked; the master reports that next
 
     def _unwatch(self, worker: str) -> None:
         pidfd = self._pidfds.pop(worker, None)
@@ -214,7 +214,5 @@ def _resolve(end: asyncio.Future[None]) -> None:
 
 
 def _kill(pidfd: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it may have gone by itself
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it went by itself

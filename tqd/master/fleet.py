@@ -86,7 +86,7 @@ class FleetPlan:
 class Seat:
     """One place for a child."""
 
-    __slots__ = ("deadline", "due", "failures", "failure", "name", "pid", "role", "since", "state")
+    __slots__ = ("deadline", "due", "failure", "failures", "name", "pid", "role", "since", "state")
 
     def __init__(self, name: str, role: Role) -> None:
         self.name = name

@@ -6,6 +6,7 @@ and the select's timeout is the fleet's next deadline.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -270,10 +271,8 @@ class Master:
         member = self._crew.get(seat)
         if member is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it is dead, and its pidfd says so next
             signal.pidfd_send_signal(member.child.pidfd, number)
-        except ProcessLookupError:
-            pass  # it is dead; its pidfd says so next
 
     # -- signals and requests --------------------------------------------------------------------
 

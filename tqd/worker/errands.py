@@ -23,7 +23,7 @@ class Errands:
         self._log = log
 
     async def run(self) -> None:
-        """Unpark first and each round, measure the clock each minute; the next makes up for one that fails."""
+        """Unpark at once and each round, measure the clock each minute, until cancelled."""
         rounds = 0
         while True:
             try:
