@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from tqd import log
 from tqd.cli import exits
-from tqd.cli.main import given, version
+from tqd.cli.main import code_of, given, version
 from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.config.redact import redacted
-from tqd.errors import BootError
+from tqd.errors import BootError, TqdError
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.master.fleet import FleetPlan
 from tqd.master.shell import ChildMain, ChildMains, Master
@@ -110,7 +110,13 @@ def node_name(config: Config) -> str:
 
 
 def _detached(config: Config, directory: RuntimeDirectory) -> int:
-    code, text, pid = run_in_background(functools.partial(serve, config, directory), directory.log)
+    def daemon(ready: Callable[[], None]) -> tuple[int, str]:
+        try:
+            return serve(config, directory, ready)
+        except TqdError as error:
+            return code_of(error), str(error)
+
+    code, text, pid = run_in_background(daemon, directory.log)
     if code == 0:
         print(f"tqd is ready (pid {pid}); it logs to {directory.log}")
         return exits.OK
