@@ -30,7 +30,8 @@ def date(tasks: Sequence[NewTask], now_ms: int) -> None:
 class AsyncSender:
     """Sends the new tasks of one event loop; one batch in flight."""
 
-    def __init__(self, endpoint: Endpoint, keys: Keys) -> None:
+    def __init__(self, endpoint: Endpoint, keys: Keys, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self._producer = Producer(endpoint, keys)
         self._waiting: list[tuple[Sequence[NewTask], asyncio.Future[None]]] = []
         self._runner: asyncio.Task[None] | None = None
@@ -45,11 +46,10 @@ class AsyncSender:
 
     async def send(self, tasks: Sequence[NewTask]) -> None:
         """Store the tasks, together with those of other callers; returns when acknowledged."""
-        loop = asyncio.get_running_loop()
-        stored: asyncio.Future[None] = loop.create_future()
+        stored: asyncio.Future[None] = self.loop.create_future()
         self._waiting.append((tasks, stored))
         if self._runner is None:
-            self._runner = loop.create_task(self._run())
+            self._runner = self.loop.create_task(self._run())
         await stored
 
     async def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tqd.client.task_function import Call
 from tqd.errors import RegistrationError
 from tqd.store.calls import NewTask
@@ -11,13 +13,13 @@ from tqd.wire.envelope import encode_envelope
 from tqd.wire.signature import UNTYPED
 
 
-def queue_of(call: Call[object]) -> str:
+def queue_of(call: Call[Any]) -> str:
     """Return the queue that a call goes to: this enqueue's, the declaration's, or the default."""
     declared = call.handler.options.queue if call.handler is not None else None
     return call.placement.options.queue or declared or queues.DEFAULT
 
 
-def new_task(call: Call[object], noise: bytes, now_ms: int, shard: int, max_bytes: int) -> NewTask:
+def new_task(call: Call[Any], noise: bytes, now_ms: int, shard: int, max_bytes: int) -> NewTask:
     """Return the task that a call becomes.
 
     `now_ms` is Redis's clock as far as known. TypeError and Unserialisable: the arguments cannot

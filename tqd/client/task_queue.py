@@ -24,7 +24,7 @@ from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.task.context import Context
-from tqd.task.identity import from_text
+from tqd.task.identity import NOISE_BYTES, from_text
 from tqd.task.model import queues
 
 P = ParamSpec("P")
@@ -91,6 +91,7 @@ class TaskQueue:
         self._sync = SyncSender(endpoint, self._keys)
         self._senders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncSender]
         self._senders = weakref.WeakKeyDictionary()
+        self._latest: AsyncSender | None = None
         self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender)
 
     # -- declaring -------------------------------------------------------------------------------
@@ -199,15 +200,15 @@ class TaskQueue:
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
-        (task,) = self._new([call], self._sync.clock.now_ms())
-        self._sync.send([task])
+        task = new_task(call, os.urandom(NOISE_BYTES), self._sync.clock.now_ms(), 0, self._max_bytes)
+        self._sync.send((task,))
         return TaskHandle(self._waiter, task.task_id, call.name, task.queue)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
-        (task,) = self._new([call], sender.clock.now_ms())
-        await sender.send([task])
+        task = new_task(call, os.urandom(NOISE_BYTES), sender.clock.now_ms(), 0, self._max_bytes)
+        await sender.send((task,))
         return AsyncTaskHandle(self._waiter, task.task_id, call.name, task.queue)
 
     # -- afterwards ------------------------------------------------------------------------------
@@ -224,6 +225,7 @@ class TaskQueue:
         """Send what this event loop still has to send, and close its connections."""
         sender = self._senders.pop(asyncio.get_running_loop(), None)
         if sender is not None:
+            self._latest = None
             await sender.close()
 
     def __enter__(self) -> TaskQueue:
@@ -244,12 +246,16 @@ class TaskQueue:
 
     def _sender(self) -> AsyncSender:
         loop = asyncio.get_running_loop()
+        latest = self._latest
+        if latest is not None and latest.loop is loop:
+            return latest
         sender = self._senders.get(loop)
         if sender is None:
             # A sender holds its loop, so the dictionary does not let go of it by itself.
             for ended in [other for other in self._senders if other.is_closed()]:
                 self._senders.pop(ended, None)
-            sender = self._senders[loop] = AsyncSender(self.endpoint, self._keys)
+            sender = self._senders[loop] = AsyncSender(self.endpoint, self._keys, loop)
+        self._latest = sender
         return sender
 
     def _call(self, task: str | Task | Call[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call[Any]:
@@ -259,5 +265,10 @@ class TaskQueue:
             raise TypeError("arguments come with a task's name only; a call or a class task has its own")
         return call_of(task, PLAIN) if isinstance(task, Task) else task
 
-    def _new(self, calls: Iterable[Call[Any]], now_ms: int) -> list[NewTask]:
-        return [new_task(call, os.urandom(8), now_ms, 0, self._max_bytes) for call in calls]
+    def _new(self, calls: list[Call[Any]], now_ms: int) -> list[NewTask]:
+        noise = os.urandom(NOISE_BYTES * len(calls))
+        places = range(0, len(noise), NOISE_BYTES)
+        return [
+            new_task(call, noise[place : place + NOISE_BYTES], now_ms, 0, self._max_bytes)
+            for call, place in zip(calls, places, strict=True)
+        ]

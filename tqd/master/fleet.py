@@ -189,12 +189,12 @@ class Fleet:
             return self._advance_stop(now)
         if self.phase is Phase.STARTING:
             return self._boot_failure(seat, before, code, now)
-        if code in (0, EXIT_FENCED) or lived_s >= HEALTHY_AFTER_S:
+        if code == EXIT_FENCED or lived_s >= HEALTHY_AFTER_S:
             seat.failures = 0
-        wait_s = 0.0
-        if code != 0:
-            seat.failures += 1
-            wait_s = pause_s(seat.failures, self._chance())
+        # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would
+        # otherwise have its worker replaced without a pause for ever.
+        seat.failures += 1
+        wait_s = pause_s(seat.failures, self._chance())
         seat.due = now + wait_s
         reason = seat.failure.text if seat.failure is not None else death(code)
         fields = {"seat": seat.name, "reason": reason, "again_in_s": round(wait_s, 1)}

@@ -7,6 +7,7 @@ As text they are 32 hexadecimal digits.
 from __future__ import annotations
 
 ID_BYTES = 16
+NOISE_BYTES = 8
 MAX_SHARD = 0xFFF
 _VERSION = 1
 _MAX_MS = (1 << 48) - 1
