@@ -95,7 +95,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker=workers, credit=st.integers(0, 6), caps=st.lists(st.integers(0, 4), min_size=2, max_size=2))
     def claim(self, worker: str, credit: int, caps: list[int]) -> None:
         claimed = self.driver.claim(credit, worker, BOTH, caps)
-        expected = []
+        expected: list[int] = []
         for queue, cap in zip(BOTH, caps, strict=True):
             ripe = [(ms, n) for n, ms in self.due[queue].items() if ms <= self.driver.now_ms]
             for _, number in sorted(ripe):
@@ -166,7 +166,10 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.held())
     @rule(pick=picks)
     def release(self, pick: int) -> None:
-        number, queue = self.settle(pick, lambda claim, at: release(claim, parse_token(claim.token)[0], at))
+        def back(claim: Claim, queue: str) -> Settlement:
+            return release(claim, parse_token(claim.token)[0], queue)
+
+        number, queue = self.settle(pick, back)
         self.ready[queue].insert(0, number)
 
     @rule(worker=workers)
@@ -201,7 +204,8 @@ class StoreMachine(RuleBasedStateMachine):
     def the_other_worker_cannot_settle(self, pick: int) -> None:
         worker, number = self.held()[pick % len(self.held())]
         stranger = WORKERS[1 - WORKERS.index(worker)]
-        assert self.driver.settle(complete(self.claims[worker][number]), worker=stranger) == [identity(number)]
+        claim = self.claims[worker][number]
+        assert self.driver.settle(complete(claim), worker=stranger) == [identity(number)]
 
     # -- both agree ------------------------------------------------------------------------------
 
@@ -227,8 +231,10 @@ def machine(redis_server: RedisServer) -> Iterator[type[StoreMachine]]:
 
 
 def test_the_store_does_what_the_model_says(machine: type[StoreMachine]) -> None:
-    checks = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=checks),
+        settings=settings(
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=slow
+        ),
     )

@@ -5,6 +5,7 @@ A proxy between two unix sockets, on threads. Tests arm a fault; it happens once
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
 import threading
@@ -92,8 +93,6 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 def _close(end: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     end.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tests.support.places import places
 from tests.support.redis_server import RedisServer
@@ -85,9 +86,9 @@ class StoreDriver:
 
     # -- looking ---------------------------------------------------------------------------------
 
-    def run(self, command: Command) -> object:
+    def run(self, command: Command) -> Any:
         """Send one command; a refusal of Redis is raised as a StoreError."""
-        return accept(self._link.exchange([command])[0])  # type: ignore[no-any-return]
+        return accept(self._link.exchange([command])[0])
 
     def places(self) -> dict[int, str]:
         """Return where every task is, by its number; see `tests.support.places`."""
@@ -95,7 +96,8 @@ class StoreDriver:
 
     def order(self, queue: str = "default") -> list[int]:
         """Return the numbers of the ready tasks, head first."""
-        return [int.from_bytes(one, "big") for one in self.client.lrange(self.keys.ready(queue), 0, -1)]
+        ready: list[Any] = self.client.lrange(self.keys.ready(queue), 0, -1)
+        return [int.from_bytes(one, "big") for one in ready]
 
     def rings(self, queue: str = "default") -> int:
         """Return how many tokens the bell has."""

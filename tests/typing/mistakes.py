@@ -1,4 +1,4 @@
-"""What type checkers must refuse: each line that ends in `# E: code` is one error, and there are no others."""
+"""What type checkers must refuse: each line that ends in `# E: code` is one error; there are no others."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ tq.task(timout=5)  # E: call-overload
 async def asynchronously() -> None:
     await mail("a", subject=5)  # E: arg-type
     await mail.aenqueue(5)  # E: arg-type
-    text: str = await (await mail.aenqueue("a")).result()  # E: assignment
+    text: str = await (await mail.aenqueue("a")).result()  # noqa: F841 # E: assignment
     await thumbnail.using(queue="q").aenqueue()  # E: call-arg

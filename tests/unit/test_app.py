@@ -67,7 +67,8 @@ def test_the_context_is_put_where_the_function_wants_it(
 
 @pytest.mark.parametrize("function", [first, middle])
 def test_the_context_is_put_between_positional_arguments(function: Any) -> None:
-    args, kwargs = [1, 2], {}
+    args: list[int] = [1, 2]
+    kwargs: dict[str, Any] = {}
     handler(function).inject(CONTEXT, args, kwargs)
     assert function(*args, **kwargs) == (CONTEXT, 1, 2)
 

@@ -71,20 +71,14 @@ class Keeper:
     async def serve(self) -> None:
         """Do all duties until stopped; then sign the node off, if no worker is left."""
         self._channel.open()
-        await self._insist(self._renew)
-        self._channel.send(Ready("", "", 0))
-        duties = [
-            asyncio.create_task(duty)
-            for duty in (
-                self._repeat(self._renew, self._lease_s / 3),
-                self._repeat(self._reap_nodes, self._lease_s / 3),
-                self._repeat(self._reap_leftovers, LEFTOVERS_S),
-                self._reclaim_reported(),
-                self._answer_samples(),
-                self._beat(),
-            )
-        ]
         stop = asyncio.create_task(self._stop.wait())
+        # Redis may be down: the master's word, or its end, must be heard all the same.
+        duties = [asyncio.create_task(self._insist(self._renew))]
+        await asyncio.wait({stop, *duties}, return_when=asyncio.FIRST_COMPLETED)
+        if duties[0].done():
+            duties[0].result()
+            self._channel.send(Ready("", "", 0))
+            duties = self._start_duties()
         ended, _ = await asyncio.wait({stop, *duties}, return_when=asyncio.FIRST_COMPLETED)
         if self._orphaned:
             await self._outlast()
@@ -94,6 +88,17 @@ class Keeper:
         await asyncio.wait({asyncio.create_task(self._sign_off())}, timeout=SIGN_OFF_S)
         for duty in ended - {stop}:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
+
+    def _start_duties(self) -> list[asyncio.Task[None]]:
+        duties = (
+            self._repeat(self._renew, self._lease_s / 3),
+            self._repeat(self._reap_nodes, self._lease_s / 3),
+            self._repeat(self._reap_leftovers, LEFTOVERS_S),
+            self._reclaim_reported(),
+            self._answer_samples(),
+            self._beat(),
+        )
+        return [asyncio.create_task(duty) for duty in duties]
 
     async def _renew(self) -> None:
         if monotonic() >= self._clock_end:

@@ -132,4 +132,5 @@ def _releases(held: Mapping[bytes, bytes]) -> list[Release]:
 
 
 def _texts(reply: Iterable[bytes]) -> list[str]:
-    return [item.decode() for item in reply]
+    # A name that is no text was written by nobody of ours; it must not keep us from the others.
+    return [name for item in reply if (name := item.decode(errors="ignore")).encode() == item]

@@ -131,6 +131,8 @@ def verify(value: Any, depth: int = 0) -> None:
         raise Malformed(f"holds a {kind.__name__}, which tqd does not write")
     if depth >= MAX_DEPTH:
         raise Malformed(f"nested deeper than {MAX_DEPTH} containers")
+    if SCALARS.issuperset(map(type, items)):
+        return
     for item in items:
         if type(item) not in SCALARS:
             verify(item, depth + 1)

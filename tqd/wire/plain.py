@@ -64,6 +64,28 @@ def step_text(step: object) -> str:
     return f"[{text if len(text) <= 42 else text[:40] + '…'}]"
 
 
+def passes(value: Any, depth: int = 0) -> bool:
+    """Return True only when `check` would pass: a third of its work, for values as most tasks have them.
+
+    False means that `check` has to be asked, which knows the path of what is wrong, if anything is.
+    """
+    kind = type(value)
+    if kind is int:
+        return MIN_INT <= value <= MAX_INT  # type: ignore[no-any-return]
+    if kind is str:
+        return value.isascii()  # type: ignore[no-any-return]
+    if kind is dict:
+        if depth >= MAX_DEPTH:
+            return False
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not passes(item, depth + 1):
+                return False
+        return True
+    if kind is list:
+        return depth < MAX_DEPTH and all([passes(item, depth + 1) for item in value])
+    return kind in _FREE
+
+
 def check(value: Any, depth: int = 0) -> None:
     """Pass when the value, lying in `depth` containers, comes back from msgpack as exactly what it is.
 

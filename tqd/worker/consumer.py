@@ -28,6 +28,9 @@ from tqd.worker.inflight import Inflight
 from tqd.worker.order import QueueOrder
 from tqd.worker.settler import Settler, ids_of
 
+LONG_RUN_S = 0.005
+"""From here on a task is long: many times the time of an exchange."""
+
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 _REFUSAL_PAUSE_S = 1.0
@@ -64,8 +67,7 @@ class Consumer:
         self.quiet = asyncio.Event()
         self.overdue = asyncio.Event()
         self.fenced = asyncio.Event()
-        # At least two exchanges to fill the slots: one fills while the other's tasks run.
-        self._most = max(1, (inflight.slots + 1) // 2)
+        self._half = (inflight.slots + 1) // 2
 
     def wake(self) -> None:
         """Look again: there is something to settle, or a slot is free."""
@@ -102,9 +104,15 @@ class Consumer:
                 await self._sleep()
 
     def _credit(self) -> int:
+        """Return how many tasks to ask for.
+
+        Short tasks are asked for in halves, so that one half is on its way while the other runs; for
+        long ones that would only leave slots empty.
+        """
         if not (self._claiming and self._work_expected):
             return 0
-        return min(self._inflight.free - len(self._unstarted), self._most)
+        free = self._inflight.free - len(self._unstarted)
+        return free if self._executor.tally.last_run_s > LONG_RUN_S else min(free, self._half)
 
     async def _overlap(self, batch: list[Settlement], credit: int) -> None:
         """Exchange; what the last exchange has brought is started while this one is on its way."""

@@ -124,7 +124,7 @@ class Executor:
             return  # given back already: the next owner decides
         tally = self.tally
         tally.done += 1
-        tally.runs.add(monotonic() - attempt.started)
+        tally.ran(monotonic() - attempt.started)
         if attempt.options.result_ttl_s:
             self._settler.add(self._finish(attempt, value))
         else:
@@ -132,7 +132,7 @@ class Executor:
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         if self._inflight.remove(attempt):
-            self.tally.runs.add(monotonic() - attempt.started)
+            self.tally.ran(monotonic() - attempt.started)
             self._settle(attempt, outcome, attempt.options)
 
     def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -29,8 +30,12 @@ EXIT_FENCED = 75
 EXIT_UNAVAILABLE = 69
 EXIT_CONFIG = 78
 
+GC_THRESHOLDS = (10_000, 20, 20)
+"""Python's default of 700 objects is passed by every hundred tasks or so."""
+
 _BOOT_PATIENCE_S = 5.0
 _BOOT_PAUSE_S = 0.2
+_LEFT_OUT = b"\n  [...]\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class WorkerSpec:
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
     """Be a worker until drained; returns the exit code."""
     faulthandler.enable()
+    # What a batch of tasks makes and drops is not worth a collection.
+    gc.set_threshold(*GC_THRESHOLDS)
     return run(_Worker(spec, pipes).main())
 
 
@@ -119,7 +126,7 @@ class _Worker:
                 await asyncio.sleep(_BOOT_PAUSE_S)
 
     def _failed(self, code: int, text: str) -> int:
-        self._channel.send(Failed(code, text[-MAX_TEXT:] if len(text) > MAX_TEXT else text))
+        self._channel.send(Failed(code, fitting(text)))
         return code
 
     def _on_message(self, message: Message) -> None:
@@ -141,3 +148,12 @@ class _Worker:
             self._drain_s = grace_s if self._drain_s is None else min(self._drain_s, grace_s)
         else:
             self._lifecycle.drain(grace_s)
+
+
+def fitting(text: str) -> str:
+    """Return a text that fits a frame: of a longer one its beginning and its end."""
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= MAX_TEXT:
+        return data.decode()
+    head, tail = data[: MAX_TEXT // 4], data[-MAX_TEXT * 3 // 4 + len(_LEFT_OUT) :]
+    return (head + _LEFT_OUT + tail).decode(errors="ignore")

@@ -12,7 +12,7 @@ class Tally:
     `superseded` settlements that came after the task had been given to somebody else.
     """
 
-    __slots__ = ("done", "failed", "released", "retried", "runs", "superseded")
+    __slots__ = ("done", "failed", "last_run_s", "released", "retried", "runs", "superseded")
 
     def __init__(self) -> None:
         self.done = 0
@@ -21,3 +21,9 @@ class Tally:
         self.released = 0
         self.superseded = 0
         self.runs = Histogram()
+        self.last_run_s = 0.0
+
+    def ran(self, run_s: float) -> None:
+        """Count the run time of an attempt, in s."""
+        self.last_run_s = run_s
+        self.runs.add(run_s)

@@ -63,7 +63,7 @@ def test_a_burst_beyond_one_batch_is_stored_in_order(tq: TaskQueue, redis_server
 def test_a_call_returns_only_when_its_task_is_stored(tq: TaskQueue, redis_server: RedisServer) -> None:
     async def store(number: int) -> None:
         handle = await tq.aenqueue("job", number)
-        assert redis_server.client.hexists(KEYS.task, handle.identity)  # type: ignore[arg-type]
+        assert redis_server.client.hexists(KEYS.task, handle.identity)
 
     async def scenario() -> None:
         async with tq:
@@ -109,7 +109,7 @@ def test_a_call_that_cannot_travel_fails_alone(tq: TaskQueue, redis_server: Redi
     async def scenario() -> list[Any]:
         async with tq:
             jobs = [tq.aenqueue("job", object() if n == 5 else n) for n in range(10)]
-            return await asyncio.gather(*jobs, return_exceptions=True)
+            return list(await asyncio.gather(*jobs, return_exceptions=True))
 
     results = asyncio.run(scenario())
     assert [type(result) is Unserialisable for result in results] == [n == 5 for n in range(10)]
@@ -124,7 +124,7 @@ def test_a_queue_that_redis_refuses_fails_only_its_own_callers(
     async def scenario() -> list[Any]:
         async with tq:
             jobs = [tq.named("job").using(queue="bad" if n == 5 else "good").aenqueue(n) for n in range(10)]
-            return await asyncio.gather(*jobs, return_exceptions=True)
+            return list(await asyncio.gather(*jobs, return_exceptions=True))
 
     results = asyncio.run(scenario())
     assert isinstance(results[5], StoreMismatch)

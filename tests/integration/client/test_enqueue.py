@@ -80,6 +80,7 @@ def test_a_delay_counts_from_now_on_the_clock_of_redis(
     handle = send(tq.named("job").using(delay=timedelta(minutes=1)))
     seconds, micros = redis_server.client.time()
     due_ms = redis_server.client.zscore(Keys("tqd").due("default"), handle.identity)
+    assert due_ms is not None
     assert abs(due_ms - (seconds * 1000 + micros / 1000 + 60_000)) < 2000
     assert where(tq, redis_server) == ["due:default"]
 

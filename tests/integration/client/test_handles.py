@@ -83,7 +83,7 @@ def test_a_task_that_never_was_has_no_state(tq: TaskQueue) -> None:
 
 def test_a_task_with_unreadable_bytes_still_has_a_state(tq: TaskQueue, redis_server: RedisServer) -> None:
     handle = tq.enqueue("job")
-    redis_server.client.hset(Keys("tqd").task, handle.identity, b"\xff\xff")  # type: ignore[arg-type]
+    redis_server.client.hset(Keys("tqd").task, handle.identity, b"\xff\xff")
     assert both_states(tq, handle) is TaskState.READY
 
 

@@ -40,7 +40,7 @@ def test_a_dead_letter_keeps_everything_to_run_it_again(driver: StoreDriver) -> 
 def test_only_who_asked_for_a_result_is_told(driver: StoreDriver) -> None:
     driver.enqueue(1, 2)
     one, two = driver.claim().claims
-    listener = driver.client.pubsub(ignore_subscribe_messages=True)
+    listener = driver.client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     listener.psubscribe("*")
     listener.get_message(timeout=5)
     driver.settle(bury(one, ttl_ms=0), bury(two, ttl_ms=60_000))

@@ -207,13 +207,13 @@ def test_charged_attempts_and_crashes_come_back_with_the_next_claim(driver: Stor
 @pytest.mark.parametrize("garbage", [b"", b"x", b"1:2", b"1:2:3:4", b"-1:0:0"])
 def test_an_unreadable_count_starts_anew(driver: StoreDriver, garbage: bytes) -> None:
     driver.enqueue(1)
-    driver.client.hset(driver.keys.attempts, identity(1), garbage)  # type: ignore[arg-type]
+    driver.client.hset(driver.keys.attempts, identity(1), garbage)
     assert tokens(driver.claim()) == [b"1:0:0:default"]
 
 
 def test_a_fence_beyond_all_numbers_still_makes_a_token(driver: StoreDriver) -> None:
     driver.enqueue(1)
-    driver.client.hset(driver.keys.attempts, identity(1), b"9" * 30 + b":0:0")  # type: ignore[arg-type]
+    driver.client.hset(driver.keys.attempts, identity(1), b"9" * 30 + b":0:0")
     (token,) = tokens(driver.claim())
     assert parse_token(token)[1] == "default"
 

@@ -170,7 +170,7 @@ def test_closing_twice_is_harmless_and_the_next_exchange_connects(redis_server: 
 
 def test_a_database_that_is_not_there_is_no_passing_trouble(kind: str, redis_server: RedisServer) -> None:
     link = AnyLink(kind, Endpoint(f"{redis_server.url}?db=99"))
-    with pytest.raises(StoreMismatch, match="refused the connection: .*out of range"):
+    with pytest.raises(StoreMismatch, match=r"refused the connection: .*out of range"):
         link.call("PING")
     link.close()
 
@@ -180,7 +180,7 @@ def test_a_database_that_is_not_there_is_no_passing_trouble(kind: str, redis_ser
 
 def test_a_wrong_password_is_said_and_not_shown(kind: str, locked: RedisServer) -> None:
     link = AnyLink(kind, Endpoint(f"unix://default:not-{SECRET}@{locked.socket}"))
-    with pytest.raises(StoreMismatch, match="refused the connection: .*check user and password") as refused:
+    with pytest.raises(StoreMismatch, match=r"refused the connection: .*check user and password") as refused:
         link.call("PING")
     link.close()
     assert SECRET not in str(refused.value)

@@ -58,6 +58,7 @@ def test_a_renewed_lease_ends_in_redis_time(driver: StoreDriver, keeper: Keeper)
     keeper.do(keeper.store.renew, 15_000)
     seconds, micros = driver.client.time()
     end_ms = driver.client.zscore(driver.keys.nodes, NODE)
+    assert end_ms is not None
     assert abs(end_ms - (seconds * 1000 + micros / 1000 + 15_000)) < 1000
     keeper.do(keeper.store.renew, 15_000)
     assert keeper.do(keeper.store.nodes) == [NODE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,13 +27,14 @@ def test_nothing_said_is_no_options() -> None:
 
 
 def test_durations_are_seconds_or_timedeltas() -> None:
-    assert options(timeout=5, result_ttl=timedelta(hours=1)) == TaskOptions(timeout_s=5.0, result_ttl_s=3600.0)
+    given = options(timeout=5, result_ttl=timedelta(hours=1))
+    assert given == TaskOptions(timeout_s=5.0, result_ttl_s=3600.0)
 
 
 @pytest.mark.parametrize("name", DURATIONS)
-@pytest.mark.parametrize("value", [-1, -0.001, LONGEST_S + 1, float("nan"), float("inf"), "5", timedelta(-1)])
+@pytest.mark.parametrize("value", [-1, -0.001, LONGEST_S + 1, math.nan, math.inf, "5", timedelta(-1)])
 def test_a_duration_that_is_none_is_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(RegistrationError, match=f"^{name} is .*from 0 to ten years"):
+    with pytest.raises(RegistrationError, match=rf"^{name} is .*from 0 to ten years"):
         options(**{name: value})
 
 
@@ -44,7 +46,7 @@ def test_the_bounds_of_a_duration_belong_to_it(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("value", [-1, 10_001, 1.5, True, "3"])
 def test_retries_are_a_whole_number(value: Any) -> None:
-    with pytest.raises(RegistrationError, match="max_retries is .*from 0 to 10000"):
+    with pytest.raises(RegistrationError, match=r"max_retries is .*from 0 to 10000"):
         options(max_retries=value)
 
 
@@ -55,7 +57,7 @@ def test_the_bounds_of_retries_belong_to_them(value: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a{b", "q\n", "ü", "x" * 65])
 def test_a_queue_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(RegistrationError, match="is no queue name"):
+    with pytest.raises(RegistrationError, match=r"is no queue name"):
         options(queue=name)
 
 
@@ -82,13 +84,13 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 
 def test_a_delay_that_is_none_is_refused() -> None:
-    with pytest.raises(RegistrationError, match="^delay is -1"):
+    with pytest.raises(RegistrationError, match=r"^delay is -1"):
         placement(NO_OPTIONS, -1, None, None)
 
 
 @pytest.mark.parametrize("headers", [{"a": 1}, {1: "a"}, [("a", "b")], "ab"])
 def test_headers_that_are_no_texts_are_refused(headers: Any) -> None:
-    with pytest.raises(RegistrationError, match="headers are .*a dict of text by text"):
+    with pytest.raises(RegistrationError, match=r"headers are .*a dict of text by text"):
         placement(NO_OPTIONS, None, None, headers)
 
 

@@ -21,7 +21,9 @@ NOISE = b"noisyyyy"
 def job(number: int) -> None: ...
 
 
-def call(*args: Any, declared: str | None = None, options: TaskOptions = NO_OPTIONS, **when: Any) -> Call[Any]:
+def call(
+    *args: Any, declared: str | None = None, options: TaskOptions = NO_OPTIONS, **when: Any
+) -> Call[Any]:
     handler = Handler("job", job, TaskOptions(queue=declared))
     given = {"delay": None, "eta": None, "headers": None} | when
     return Call("job", handler, placement(options, **given), args, {})
@@ -34,7 +36,9 @@ def test_a_task_has_an_id_of_its_time_and_shard() -> None:
 
 def test_its_envelope_holds_the_call() -> None:
     envelope = decode_envelope(new_task(call(1), NOISE, 5000, 0, 10_000).envelope)
-    assert (envelope.name, envelope.args, envelope.enqueued_ms, envelope.queue) == ("job", [1], 5000, "default")
+    assert (envelope.name, envelope.args, envelope.enqueued_ms, envelope.queue) == (
+        "job", [1], 5000, "default",
+    )  # fmt: skip
 
 
 def test_the_calls_queue_wins_over_the_declared_over_the_default() -> None:

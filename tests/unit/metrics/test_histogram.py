@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tqd.metrics.histogram import Histogram, bounds_us, bucket_of
@@ -18,7 +20,7 @@ def test_buckets_follow_one_another_without_a_gap() -> None:
     buckets = sorted({bucket_of(us) for us in range(100_000)})
     edges = [bounds_us(bucket) for bucket in buckets]
     assert edges[0][0] == 0
-    assert all(high == low for (_, high), (low, _) in zip(edges, edges[1:], strict=False))
+    assert all(high == low for (_, high), (low, _) in pairwise(edges))
 
 
 def test_a_negative_duration_counts_as_none() -> None:

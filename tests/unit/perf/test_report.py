@@ -9,7 +9,7 @@ import pytest
 
 from perf.backlog import noop_envelope
 from perf.budgets import FILE, Budget, Direction, Excuse, Verdict, load
-from perf.figure import Figure, figure, moment, paired, percentile, rate_per_s
+from perf.figure import Figure, figure, moment, paired, percentile, rate_per_s, sampled
 from perf.flow.sleeps import share_of_ideal
 from perf.report import as_json, figures_from, markdown, missed, number, rows, table
 from perf.suite import SUITE, chosen
@@ -44,6 +44,11 @@ def test_ratios_are_those_of_readings_taken_together() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0), (0.0, 1.0)])
 def test_a_percentile_is_a_reading_by_nearest_rank(share: float, expected: float) -> None:
     assert percentile([float(n) for n in range(100, 0, -1)], share) == expected
+
+
+def test_samples_give_a_percentile_of_all_and_a_reading_of_each_fifth() -> None:
+    found = sampled("latency", [float(n) for n in range(1, 13)], 0.5, most=12.0)
+    assert (found.value, found.readings, found.notes) == (6.0, (2.0, 5.0, 8.0, 11.0), {"most": 12.0})
 
 
 def test_a_moment_lies_on_the_line_between_two_readings() -> None:

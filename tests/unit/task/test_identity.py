@@ -29,7 +29,9 @@ def test_text_and_back_is_the_same() -> None:
     assert len(to_text(identity)) == 32
 
 
-@pytest.mark.parametrize("text", ["", "xyz", "00" * 15, "00" * 17, "0" * 31, "AB" * 16, " " + "00" * 16, "00 " * 16])
+@pytest.mark.parametrize(
+    "text", ["", "xyz", "00" * 15, "00" * 17, "0" * 31, "AB" * 16, " " + "00" * 16, "00 " * 16]
+)
 def test_a_text_that_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a task id: an id is 32 hexadecimal digits"):
         from_text(text)

@@ -8,9 +8,10 @@
 -- a task (dropped), name of a queue whose keys are of another kind or '', id, token, envelope, ...}.
 -- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 7 more.
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return { -1 } end
-for k = 2, 4 do redis.call('HLEN', KEYS[k]) end -- a key of another kind fails here, before the first write
+redis.call('HLEN', KEYS[3]) -- a key of another kind fails here, before the first write
+local held, tried = redis.call('HLEN', KEYS[2]), redis.call('HLEN', KEYS[4])
 local now, credit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local reply, ids, origins = { 0, 0, 0, '' }, {}, {}
+local reply, ids, firsts = { 0, 0, 0, '' }, {}, {}
 for k = 5, #KEYS, 3 do
   local ready, due, bell, a = KEYS[k], KEYS[k + 1], KEYS[k + 2], 5 + (k - 5) / 3 * 2
   local waiting, head = redis.pcall('LLEN', ready), redis.pcall('ZRANGE', due, 0, 0, 'WITHSCORES')
@@ -27,7 +28,8 @@ for k = 5, #KEYS, 3 do
     if next_due and (reply[1] == 0 or next_due < reply[1]) then reply[1] = next_due end
     local take = math.min(credit, tonumber(ARGV[a + 1]), waiting)
     if take > 0 then
-      for _, id in ipairs(redis.call('LPOP', ready, take)) do ids[#ids + 1], origins[#ids + 1] = id, ARGV[a] end
+      local first = '1:0:0:' .. ARGV[a] -- the token of a first attempt
+      for _, id in ipairs(redis.call('LPOP', ready, take)) do ids[#ids + 1], firsts[#ids + 1] = id, first end
       credit = credit - take
     end
     local left = waiting > take
@@ -36,14 +38,15 @@ for k = 5, #KEYS, 3 do
   end
 end
 if #ids == 0 then return reply end
-local envelopes, counts = redis.call('HMGET', KEYS[3], unpack(ids)), redis.call('HMGET', KEYS[4], unpack(ids))
+local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
+local counts = tried > 0 and redis.call('HMGET', KEYS[4], unpack(ids)) or {}
 local noted, n = {}, #reply
 for i, id in ipairs(ids) do
   if envelopes[i] then
-    local token = '1:0:0:' .. origins[i]
+    local token = firsts[i]
     if counts[i] then
       local fence, rest = string.match(counts[i], '^(%d+)(:%d+:%d+)$')
-      token = string.format('%d%s:%s', (fence or 0) + 1, rest or ':0:0', origins[i])
+      token = string.format('%d%s:%s', (fence or 0) + 1, rest or ':0:0', string.sub(token, 7))
     end
     noted[#noted + 1], noted[#noted + 2] = id, token
     reply[n + 1], reply[n + 2], reply[n + 3], n = id, token, envelopes[i], n + 3
@@ -51,5 +54,8 @@ for i, id in ipairs(ids) do
     reply[3] = reply[3] + 1
   end
 end
+-- A value this long makes Redis build a hash table at once; in its compact form every claim and every
+-- settlement would walk through all the others. The real value follows.
+if held == 0 and #noted > 16 then redis.call('HSET', KEYS[2], noted[1], string.rep('-', 128)) end
 if #noted > 0 then redis.call('HSET', KEYS[2], unpack(noted)) end
 return reply

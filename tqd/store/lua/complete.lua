@@ -10,14 +10,17 @@ for i = 1, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
 end
 local held = redis.call('HMGET', KEYS[1], unpack(ids))
-local ours, lost = {}, {}
+local ours, lost, counted = {}, {}, {}
 for i, id in ipairs(ids) do
-  local place = held[i] == ARGV[2 * i] and ours or lost
+  local token = ARGV[2 * i]
+  local place = held[i] == token and ours or lost
   place[#place + 1] = id
+  -- A first claim, with a token that begins with 1:, has nothing on record.
+  if place == ours and string.find(token, '1:', 1, true) ~= 1 then counted[#counted + 1] = id end
 end
 if #ours > 0 then
   -- The claim goes last: when another key is of another kind, the task stays claimed.
-  redis.call('HDEL', KEYS[3], unpack(ours))
+  if #counted > 0 then redis.call('HDEL', KEYS[3], unpack(counted)) end
   redis.call('HDEL', KEYS[2], unpack(ours))
   redis.call('HDEL', KEYS[1], unpack(ours))
 end

@@ -1,0 +1,1 @@
+"""Benchmarks of tqd: `python -m perf`. Figures, how each is measured, and the budgets they must hold."""

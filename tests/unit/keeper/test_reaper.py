@@ -1,0 +1,183 @@
+"""Whom the reaper takes for dead, and in which order it acts. The store is a small one in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from tqd.keeper.reaper import Reaper, dead_processes
+from tqd.log import Log
+from tqd.task.names import NodeName, WorkerName
+
+OURS = NodeName("shop", "host", "run2")
+BEFORE = NodeName("shop", "host", "run1")
+MOVED = NodeName("shop", "other", "run1")
+STRANGER = NodeName("bakery", "host", "run1")
+LIVING = {100: 5}
+"""Pid → start of the processes that exist."""
+
+
+class MemoryStore:
+    """Nodes, workers, claims, and what was done in which order."""
+
+    def __init__(self) -> None:
+        self.leases: dict[str, float] = {}
+        self.may_claim: dict[str, set[str]] = {}
+        self.lost: set[str] = set()
+        self.claims: dict[str, int] = {}
+        self.queued = 0
+        self.uptime_s = 1000.0
+        self.rings = 0
+        self.done: list[tuple[str, str]] = []
+
+    def add(self, node: NodeName, label: str, pid: int, start: int, lease_s: float, held: int = 1) -> str:
+        name = str(WorkerName(str(node), label, pid, start))
+        self.leases.setdefault(str(node), lease_s)
+        self.may_claim.setdefault(str(node), set()).add(name)
+        self.claims[name] = held
+        return name
+
+    async def nodes(self) -> list[str]:
+        return sorted(self.leases)
+
+    async def expired_nodes(self) -> list[str]:
+        return [node for node, lease_s in self.leases.items() if lease_s <= 0 and node != str(OURS)]
+
+    async def redis_uptime_s(self) -> float:
+        return self.uptime_s
+
+    async def workers(self, node: str) -> list[str]:
+        return sorted(self.may_claim.get(node, ()))
+
+    async def fence(self, node: str, workers: Iterable[str]) -> None:
+        for worker in list(workers):
+            if worker in self.may_claim.get(node, ()):
+                self.may_claim[node].discard(worker)
+                self.lost.add(worker)
+                self.done.append(("fence", worker))
+
+    async def lost_workers(self) -> list[str]:
+        return sorted(self.lost)
+
+    async def reclaim(self, worker: str) -> int:
+        assert not any(worker in workers for workers in self.may_claim.values()), "reclaimed before fenced"
+        self.done.append(("reclaim", worker))
+        self.lost.discard(worker)
+        count = self.claims.pop(worker, 0)
+        self.queued += count
+        return count
+
+    async def forget_node(self, node: str) -> None:
+        assert not self.may_claim.get(node), "a node with workers is forgotten"
+        self.leases.pop(node, None)
+
+    async def ring(self, queues: Sequence[str]) -> None:
+        self.rings += 1
+
+
+def reaper(store: MemoryStore) -> Reaper:
+    return Reaper(store, OURS, ("default",), LIVING.get, Log())  # type: ignore[arg-type]
+
+
+def do(duty: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(duty)
+
+
+def test_a_worker_is_fenced_before_it_is_reclaimed() -> None:
+    store = MemoryStore()
+    worker = store.add(OURS, "w", 1, 1, 10, held=3)
+    keeper = reaper(store)
+    do(keeper.worker_gone(worker))
+    assert store.done == [("fence", worker), ("reclaim", worker)]
+    assert (store.queued, keeper.reclaimed) == (3, 3)
+    assert store.rings > 0
+
+
+@pytest.mark.parametrize("duty", ["reap_processes", "reap_nodes"])
+def test_all_of_a_dead_node_are_fenced_before_the_first_is_reclaimed(duty: str) -> None:
+    store = MemoryStore()
+    for label in ("a", "b", "c"):
+        store.add(BEFORE, label, 1, 1, -1)
+    keeper = reaper(store)
+    do(keeper.reap_processes() if duty == "reap_processes" else keeper.reap_nodes(15))
+    assert [what for what, _ in store.done] == ["fence"] * 3 + ["reclaim"] * 3
+    assert str(BEFORE) not in store.leases
+
+
+def test_leftovers_of_another_keeper_are_finished() -> None:
+    store = MemoryStore()
+    worker = store.add(MOVED, "w", 1, 1, 10, held=2)
+    do(store.fence(str(MOVED), [worker]))
+    do(reaper(store).reap_lost())
+    assert (store.queued, store.lost) == (2, set())
+
+
+def test_expired_nodes_are_not_reaped_within_one_lease_of_redis_start() -> None:
+    store = MemoryStore()
+    store.add(STRANGER, "w", 1, 1, -100)
+    store.uptime_s = 14.9
+    do(reaper(store).reap_nodes(15))
+    assert store.done == [] and str(STRANGER) in store.leases
+    store.uptime_s = 15.0
+    do(reaper(store).reap_nodes(15))
+    assert store.queued == 1 and str(STRANGER) not in store.leases
+
+
+def test_a_node_with_a_lease_is_left_alone() -> None:
+    store = MemoryStore()
+    store.add(STRANGER, "w", 1, 1, 1)
+    do(reaper(store).reap_nodes(15))
+    assert store.done == []
+
+
+def test_an_earlier_run_loses_its_dead_and_keeps_its_living() -> None:
+    store = MemoryStore()
+    dead = store.add(BEFORE, "dead", 1, 1, 10)
+    living = store.add(BEFORE, "living", 100, LIVING[100], 10)
+    do(reaper(store).reap_processes())
+    assert store.done == [("fence", dead), ("reclaim", dead)]
+    assert store.may_claim[str(BEFORE)] == {living}
+    assert str(BEFORE) in store.leases, "it is forgotten when nobody of it is left"
+
+
+def test_another_process_with_the_pid_of_a_dead_one_saves_it_not() -> None:
+    store = MemoryStore()
+    dead = store.add(BEFORE, "w", 100, LIVING[100] - 1, 10)
+    do(reaper(store).reap_processes())
+    assert ("reclaim", dead) in store.done
+
+
+@pytest.mark.parametrize("node", [MOVED, STRANGER, NodeName("shop", "host", "")])
+def test_only_our_own_runs_on_this_host_are_judged_by_their_processes(node: NodeName) -> None:
+    store = MemoryStore()
+    store.add(node, "w", 1, 1, 10)
+    do(reaper(store).reap_processes())
+    assert bool(store.done) == (node.name == "shop" and node.host == "host")
+
+
+def test_our_own_node_is_never_forgotten_by_its_own_keeper() -> None:
+    store = MemoryStore()
+    store.add(OURS, "w", 1, 1, 10)
+    do(reaper(store).reap_processes())
+    assert store.queued == 1 and str(OURS) in store.leases
+
+
+def test_names_that_are_none_of_ours_are_passed_over() -> None:
+    store = MemoryStore()
+    store.leases |= {"": 10, "x": 10, "a~b": 10, "a~b~c~d": 10}
+    do(reaper(store).reap_processes())
+    assert dead_processes(["", "x", "a~b~c", "a~b~c~d", "a~b~c~w~1~x"], LIVING.get) == []
+
+
+def test_duties_may_be_repeated() -> None:
+    store = MemoryStore()
+    worker = store.add(OURS, "w", 1, 1, 10, held=2)
+    keeper = reaper(store)
+    for _ in range(3):
+        do(keeper.worker_gone(worker))
+        do(keeper.reap_lost())
+        do(keeper.reap_processes())
+    assert (store.queued, keeper.reclaimed) == (2, 2)
