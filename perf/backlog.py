@@ -47,7 +47,9 @@ async def _stage(server: RedisServer, keys: Keys, count: int, nap_s: float) -> N
     now_ms = wall_ms()
     for first in range(0, count, MAX_BATCH):
         batch = range(first, min(count, first + MAX_BATCH))
-        await producer.store([NewTask(_identity(i, now_ms), STAGE, _bytes(i, now_ms, nap_s)) for i in batch])
+        tasks = [NewTask(_identity(i, now_ms), STAGE, _bytes(i, now_ms, nap_s)) for i in batch]
+        refused = await producer.store(tasks)
+        assert not refused, refused
     await producer.close()
 
 

@@ -32,7 +32,7 @@ class Handler:
         self.function = function
         self.options = options.over(DEFAULTS)
         self.asynchronous = is_asynchronous(function)
-        self.context_parameter = _context_parameter(function)
+        self.context_parameter = context_parameter(function)
         self._context_place = _place_of(function, self.context_parameter)
         skip = frozenset((self.context_parameter,)) if self.context_parameter else frozenset()
         self.signature = Signature.of(function, skip=skip)
@@ -90,7 +90,8 @@ def is_asynchronous(function: Callable[..., Any]) -> bool:
     )
 
 
-def _context_parameter(function: Callable[..., Any]) -> str | None:
+def context_parameter(function: Callable[..., Any]) -> str | None:
+    """Return the name of the parameter annotated `Context`, if there is one."""
     try:
         hints = typing.get_type_hints(function)
     except Exception:

@@ -156,10 +156,11 @@ def test_a_third_sigterm_kills_what_does_not_leave(daemon: Daemon, producer: Tas
     producer.enqueue("blocks", "t", 120.0)
     daemon.wrote("t.started")
     pids = daemon.pids()
-    for _ in range(3):
-        os.kill(pids[0], signal.SIGTERM)
-        time.sleep(0.2)  # equal signals that wait to be delivered are one
     began = time.monotonic()
+    for count in range(1, 4):
+        os.kill(pids[0], signal.SIGTERM)
+        # Equal signals that wait to be delivered are one.
+        until(lambda count=count: daemon.output().count("signal=SIGTERM") == count, "it was heard", 10)  # type: ignore[misc]
     assert daemon.wait() == 0
     assert time.monotonic() - began < 15
     until(lambda: no_process_left(pids), "nothing stays behind", 5)

@@ -148,7 +148,7 @@ def test_no_app_is_a_configuration_error(daemon: Daemon) -> None:
 
 
 def test_an_unknown_configuration_key_is_told_with_its_nearest_name(daemon: Daemon) -> None:
-    daemon.write("tqd.toml", '[workers]\ninital_count = 2\n[redis]\nurl = 7\n')
+    daemon.write("tqd.toml", "[workers]\ninital_count = 2\n[redis]\nurl = 7\n")
     for verb in ("start", "check"):
         result = daemon.tqd(verb, "-A", "shop:tq", "--runtime-dir", str(daemon.runtime))
         assert result.returncode == 78

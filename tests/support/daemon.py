@@ -5,6 +5,7 @@ A daemon is ended with the test, its children by the ids that its status told, w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -196,7 +197,5 @@ def children(pid: int) -> list[int]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -1,8 +1,8 @@
 """A worker inside the test's own process: real parts, real Redis, and a channel that keeps what is sent.
 
-    async with bench.worker(slots=2) as worker:
-        await task.aenqueue()
-        await auntil(lambda: journal == ["ran"], "the task ran")
+async with bench.worker(slots=2) as worker:
+    await task.aenqueue()
+    await auntil(lambda: journal == ["ran"], "the task ran")
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ def serve(config: Config, directory: RuntimeDirectory, on_ready: Callable[[], No
         runtime_dir=directory.path,
         app=config.tasks.app,
         redis_url=redacted(config.redis.url),
+        queues=config.queues.names,
     )
     freeze()
     master = Master(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Generic, Protocol, TypeVar
 
+from tqd.errors import NoResult
 from tqd.task.identity import to_text
 from tqd.task.model import TaskState
 
@@ -31,10 +32,13 @@ class Waiting(Protocol):
 class Handle(Generic[R_co]):
     """The part that both kinds of handles share: the id and the awaitable methods."""
 
-    __slots__ = ("_queue", "identity", "name", "queue")
+    __slots__ = ("_keeps_result", "_queue", "identity", "name", "queue")
 
-    def __init__(self, owner: Waiting, identity: bytes, name: str, queue: str) -> None:
+    def __init__(
+        self, owner: Waiting, identity: bytes, name: str, queue: str, keeps_result: bool = True
+    ) -> None:
         self._queue = owner
+        self._keeps_result = keeps_result
         self.identity = identity
         self.name = name
         self.queue = queue
@@ -47,14 +51,22 @@ class Handle(Generic[R_co]):
     async def aresult(self, timeout: float | None = None) -> R_co:
         """Wait for what the handler returned; `timeout` in seconds, None: for ever.
 
-        TaskFailed: the task became a dead letter. ResultTimeout: not ended in time. The result is
-        there for `result_ttl` after the task has ended; a task without `result_ttl` keeps none.
+        TaskFailed: the task became a dead letter. ResultTimeout: not ended in time. NoResult: the task
+        keeps none, or its time is over; a result is there for `result_ttl` after the task has ended.
         """
+        self._expect_result()
         return await self._queue.aawait_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     async def astatus(self) -> TaskState | None:
         """Return where the task is now; None when there is no trace of it (done, nothing kept)."""
         return await self._queue.astate(self.identity)
+
+    def _expect_result(self) -> None:
+        if not self._keeps_result:
+            raise NoResult(
+                f"task {self.id} ({self.name}) keeps no result, so none will ever come: declare it with "
+                "result_ttl=…, or enqueue it with using(result_ttl=…)"
+            )
 
     def __repr__(self) -> str:
         return f"<task {self.id} {self.name} on {self.queue}>"
@@ -73,6 +85,7 @@ class TaskHandle(Handle[R_co]):
 
     def result(self, timeout: float | None = None) -> R_co:
         """Block until the task has ended and return what the handler returned; as `aresult`."""
+        self._expect_result()
         return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     def status(self) -> TaskState | None:
@@ -93,6 +106,7 @@ class AsyncTaskHandle(Handle[R_co]):
         """Wait for what the handler returned; as `aresult`."""
         if in_event_loop():
             return self.aresult(timeout)
+        self._expect_result()
         return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     def status(self) -> Awaitable[TaskState | None]:

@@ -19,6 +19,19 @@ def queue_of(call: Call[Any]) -> str:
     return call.placement.options.queue or declared or queues.DEFAULT
 
 
+def keeps_result(call: Call[Any]) -> bool:
+    """Return whether there will be a result to wait for, as far as this process knows.
+
+    The declaration of a task that is enqueued by name is elsewhere: it may keep one.
+    """
+    asked_s = call.placement.options.result_ttl_s
+    if asked_s is None:
+        if call.handler is None:
+            return True
+        asked_s = call.handler.options.result_ttl_s
+    return bool(asked_s)
+
+
 def new_task(call: Call[Any], noise: bytes, now_ms: int, shard: int, max_bytes: int) -> NewTask:
     """Return the task that a call becomes.
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, dataclass_transform
 
-from tqd.app import Handler, is_asynchronous
+from tqd.app import Handler, context_parameter, is_asynchronous
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
+from tqd.task.context import Context
 from tqd.task.model import TaskOptions
 from tqd.wire.annotations import resolve
 
@@ -125,19 +126,29 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
 
 
 def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:
-    async def arun(*args: Any, **kwargs: Any) -> Any:
-        return await cls(*args, **kwargs).execute()
+    wants = context_parameter(cls.execute)
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        return cls(*args, **kwargs).execute()
+        if wants is None:
+            return cls(*args, **kwargs).execute()
+        context, *values = args
+        task: Any = cls(*values, **kwargs)
+        return task.execute(**{wants: context})
+
+    async def arun(*args: Any, **kwargs: Any) -> Any:
+        return await run(*args, **kwargs)
 
     handler: Any = arun if is_asynchronous(cls.execute) else run
     handler.__module__, handler.__qualname__ = cls.__module__, cls.__qualname__
-    # The handler is called with the fields and returns what `execute` returns.
+    # The handler is called with the fields, after the context if `execute` wants it.
     hints, returns = resolve(cls), resolve(cls.execute).get("return", Any)
-    handler.__signature__ = inspect.signature(cls).replace(return_annotation=returns)
-    handler.__annotations__ = {key: hints[key] for key in handler.__signature__.parameters if key in hints}
-    handler.__annotations__["return"] = returns
+    parameters = list(inspect.signature(cls).parameters.values())
+    annotations = {row.name: hints[row.name] for row in parameters if row.name in hints}
+    if wants is not None:
+        parameters.insert(0, inspect.Parameter("_context", inspect.Parameter.POSITIONAL_ONLY))
+        annotations["_context"] = Context
+    handler.__signature__ = inspect.Signature(parameters, return_annotation=returns)
+    handler.__annotations__ = {**annotations, "return": returns}
     return Handler(name, handler, options)
 
 

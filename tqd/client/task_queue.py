@@ -13,7 +13,7 @@ from tqd.app import Handler, Registry, default_name
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, task_options
 from tqd.client.sender import AsyncSender, SyncSender
-from tqd.client.submission import new_task
+from tqd.client.submission import keeps_result, new_task
 from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
@@ -186,7 +186,7 @@ class TaskQueue:
         tasks = self._new(ready, self._sync.clock.now_ms())
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [TaskHandle(waiter, task.task_id, call.name, task.queue) for task, call in pairs]
+        return [TaskHandle(waiter, t.task_id, call.name, t.queue, keeps_result(call)) for t, call in pairs]
 
     async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
         """Enqueue many calls; as `enqueue_many`."""
@@ -196,20 +196,22 @@ class TaskQueue:
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [AsyncTaskHandle(waiter, task.task_id, call.name, task.queue) for task, call in pairs]
+        return [
+            AsyncTaskHandle(waiter, t.task_id, call.name, t.queue, keeps_result(call)) for t, call in pairs
+        ]
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
         task = new_task(call, os.urandom(NOISE_BYTES), self._sync.clock.now_ms(), 0, self._max_bytes)
         self._sync.send((task,))
-        return TaskHandle(self._waiter, task.task_id, call.name, task.queue)
+        return TaskHandle(self._waiter, task.task_id, call.name, task.queue, keeps_result(call))
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
         task = new_task(call, os.urandom(NOISE_BYTES), sender.clock.now_ms(), 0, self._max_bytes)
         await sender.send((task,))
-        return AsyncTaskHandle(self._waiter, task.task_id, call.name, task.queue)
+        return AsyncTaskHandle(self._waiter, task.task_id, call.name, task.queue, keeps_result(call))
 
     # -- afterwards ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from tqd.errors import StoreMismatch
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
 from tqd.task.names import NodeName, parse_node, parse_worker
@@ -85,7 +86,12 @@ class Reaper:
             await self._take_back(worker)
 
     async def _take_back(self, worker: str) -> None:
-        count = await self._store.reclaim(worker)
+        try:
+            count = await self._store.reclaim(worker)
+        except StoreMismatch as error:
+            # It stays among the lost, where the next round finds it; the others must not wait for it.
+            self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))
+            return
         self.reclaimed += count
         # The dead one may have been the only one to know when the next task is due.
         await self._store.ring(self._queues)

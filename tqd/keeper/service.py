@@ -149,7 +149,7 @@ class Keeper:
             except StoreError as error:
                 self._log.debug("no sample", error=str(error))
                 continue
-            self._channel.send(Sampled([[d.name, d.ready, d.scheduled] for d in depths], dead))
+            self._channel.send(Sampled([[d.ready, d.scheduled] for d in depths], dead))
 
     async def _beat(self) -> None:
         while True:

@@ -23,6 +23,7 @@ class Identity:
     runtime_dir: str
     app: str
     redis_url: str
+    queues: tuple[str, ...]
 
 
 def picture(
@@ -53,7 +54,7 @@ def picture(
         },
         "keeper": _keeper(fleet, crew, now),
         "workers": workers,
-        "queues": _queues(depths),
+        "queues": _queues(who, depths),
         "dead_letters": depths.sample.dead if depths.sample else None,
         "sampled_s_ago": round(now - depths.at, 3) if depths.sample else None,
         "totals": {
@@ -100,12 +101,12 @@ def _keeper(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, o
     }
 
 
-def _queues(depths: Depths) -> list[dict[str, object]]:
+def _queues(who: Identity, depths: Depths) -> list[dict[str, object]]:
     if depths.sample is None:
         return []
     return [
         {"name": name, "ready": ready, "scheduled": scheduled}
-        for name, ready, scheduled in depths.sample.queues
+        for name, (ready, scheduled) in zip(who.queues, depths.sample.queues, strict=True)
     ]
 
 

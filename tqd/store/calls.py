@@ -35,6 +35,7 @@ _RELEASE = sha("release")
 _PARK = sha("park")
 _UNPARK = sha("unpark")
 _BURY = sha("bury")
+_LEASE = sha("lease")
 
 
 class NewTask:
@@ -227,6 +228,11 @@ def release(keys: Keys, worker: str, settlements: Sequence[Release]) -> list[Com
         )
         for queue, group in _by(settlements, _queue) for rows in reversed(list(_batches(group, SETTLE_BATCH)))
     ]  # fmt: skip
+
+
+def lease(keys: Keys, node: str, end_ms: int, worker: str = "") -> Command:
+    """Return the call that sets a node's lease and, for a worker, gives it the right to claim."""
+    return ("EVALSHA", _LEASE, 2, keys.nodes, keys.workers(node), node, end_ms, worker)
 
 
 def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:

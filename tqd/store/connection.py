@@ -35,6 +35,9 @@ Replies = list[Any]
 
 BROKEN = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 _OOM = re.compile(r"(^|-)OOM ")
+_NOT_NOW = ("LOADING ", "MASTERDOWN ", "READONLY ", "BUSY ", "CLUSTERDOWN ", "TRYAGAIN ")
+"""How a Redis answers that reads its data from disk, runs somebody's long script, or is no master."""
+
 _REFUSED = (AuthenticationError, ResponseError)
 
 
@@ -211,9 +214,8 @@ def is_unknown_script(reply: Any) -> bool:
 
 
 def _ready(replies: Replies) -> Replies:
-    # A Redis that still reads its data from disk, or has lost its master, answers everything so.
     for reply in replies:
-        if isinstance(reply, ResponseError) and str(reply).startswith(("LOADING ", "MASTERDOWN ")):
+        if isinstance(reply, ResponseError) and str(reply).startswith(_NOT_NOW):
             raise RedisConnectionError(str(reply))
     return replies
 

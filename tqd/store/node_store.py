@@ -45,7 +45,7 @@ class NodeStore:
     async def renew(self, lease_ms: int) -> None:
         """Set the end of this node's lease to `lease_ms` from now."""
         end_ms = self._link.clock.now_ms() + lease_ms
-        await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
+        await self._link.call(calls.lease(self._keys, self._node, end_ms))
 
     async def nodes(self) -> list[str]:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""

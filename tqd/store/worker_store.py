@@ -77,10 +77,8 @@ class WorkerStore:
         """
         await self._work.synchronise()
         await self._errand.synchronise()
-        node = ("ZADD", self._keys.nodes, "GT", self.now_ms() + lease_ms, self._node)
-        worker = ("SADD", self._keys.workers(self._node), self._worker)
-        for reply in await self._errand.exchange([node, worker]):
-            accept(reply)
+        end_ms = self.now_ms() + lease_ms
+        await self._errand.call(calls.lease(self._keys, self._node, end_ms, self._worker))
 
     async def held(self) -> dict[bytes, bytes]:
         """Return id → token of all that Redis says this worker holds (at most its slots)."""

@@ -58,9 +58,12 @@ class KeeperBeat:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """The depth of each queue (name, ready, scheduled), and the number of dead letters."""
+    """How many tasks are ready and scheduled in each queue, and the number of dead letters.
 
-    queues: list[list[str | int]]
+    In the order of the configuration and without names: 64 long ones would not fit a frame.
+    """
+
+    queues: list[list[int]]
     dead: int
 
 
@@ -107,7 +110,8 @@ def encode_message(message: Message) -> bytes:
 
 def decode_message(frame: object) -> Message:
     """Return the message of a frame; Malformed when it is none of ours."""
-    if not isinstance(frame, list) or not frame or frame[0] not in range(len(_KINDS)):
+    known = isinstance(frame, list) and frame and type(frame[0]) is int and 0 <= frame[0] < len(_KINDS)
+    if not isinstance(frame, list) or not known:
         raise Malformed(f"not a message: {frame!r:.80}")
     tag, *values = frame
     if len(values) != _COUNTS[tag]:

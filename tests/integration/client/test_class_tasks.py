@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.hand_worker import HandWorker, envelopes
-from tqd import RegistrationError, Task, TaskQueue
+from tqd import Context, RegistrationError, Task, TaskQueue
 from tqd.client.task_class import OWNERS, UNCLAIMED
 from tqd.task.model import TaskOptions
 
@@ -50,6 +50,23 @@ def test_a_class_with_its_queue_enqueues_its_fields(tq: TaskQueue, worker: HandW
     args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
     assert kwargs == {"day": date(2030, 1, 2), "pages": 1}
     assert asyncio.run(handler.function(*args, **kwargs)) == 1
+
+
+def test_a_class_gets_the_context_that_execute_wants(tq: TaskQueue) -> None:
+    class Job(Task, app=tq, name="job"):
+        number: int
+
+        async def execute(self, *, ctx: Context) -> tuple[int, str]:
+            return self.number, ctx.id
+
+    handler = tq.registry.get("job")
+    assert handler is not None
+    args, kwargs = handler.signature.decode([], {"number": 3})
+    handler.inject(CONTEXT, args, kwargs)
+    assert asyncio.run(handler.function(*args, **kwargs)) == (3, "abc")
+
+
+CONTEXT = Context(id="abc", name="job", queue="default", attempt=1, fence=1, enqueued_ms=0, deadline=None)
 
 
 def test_a_class_without_its_queue_belongs_to_the_only_one(tq: TaskQueue, worker: HandWorker) -> None:

@@ -188,7 +188,7 @@ def test_async_waiters_of_one_loop_share_a_connection(
 
 
 def test_a_result_arrives_as_annotated(tq: TaskQueue, worker: HandWorker) -> None:
-    @tq.task(name="job")
+    @tq.task(name="job", result_ttl=60)
     def job() -> tuple[date, ...]: ...  # type: ignore[empty-body]
 
     handle = job.enqueue()
@@ -197,6 +197,16 @@ def test_a_result_arrives_as_annotated(tq: TaskQueue, worker: HandWorker) -> Non
     worker.finish(worker.take(handle), handler.signature.encode_result((date(2030, 1, 1),)))
     assert handle.result(timeout=5) == (date(2030, 1, 1),)
     assert tq.handle(handle.id, "job").result(timeout=5) == (date(2030, 1, 1),)
+
+
+def test_a_task_that_keeps_no_result_is_not_waited_for(tq: TaskQueue) -> None:
+    @tq.task(name="silent")
+    def silent() -> None: ...
+
+    with pytest.raises(NoResult, match="keeps no result"):
+        silent.enqueue().result()
+    with pytest.raises(ResultTimeout):
+        silent.using(result_ttl=5).enqueue().result(timeout=0.01)
 
 
 def test_a_dead_task_raises_what_killed_it(tq: TaskQueue, worker: HandWorker) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.integration.keeper.conftest import BEFORE, ELSEWHERE, LEASE_S, OURS, STRANGER, Scene
 from tests.support.store_driver import identity
+from tests.support.wait import until
 from tqd.keeper.reaper import Reaper
 from tqd.store.node_store import NodeStore
 from tqd.task.names import NodeName
@@ -28,10 +27,7 @@ async def reap_nodes(reaper: Reaper, _: NodeStore) -> None:
 @pytest.fixture
 def grown_up(scene: Scene) -> Scene:
     """A Redis that has been up for longer than a lease."""
-    deadline = time.monotonic() + 10
-    while int(scene.client.info("server")["uptime_in_seconds"]) <= LEASE_S:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: int(scene.client.info("server")["uptime_in_seconds"]) > LEASE_S, "redis is old enough", 10)
     return scene
 
 
@@ -42,6 +38,19 @@ def test_a_renewal_sets_the_end_of_the_lease(scene: Scene) -> None:
     scene.lease(OURS, -5)
     scene.run(renew)
     assert LEASE_S - 2 < scene.leases()[str(OURS)] <= LEASE_S + 0.5
+
+
+def test_a_lease_is_renewed_on_a_full_redis(scene: Scene) -> None:
+    async def renew(_: Reaper, store: NodeStore) -> None:
+        await store.renew(round(LEASE_S * 1000))
+
+    scene.lease(OURS, -5)
+    scene.driver.fill()
+    try:
+        scene.run(renew)
+    finally:
+        scene.driver.fill(False)
+    assert scene.leases()[str(OURS)] > LEASE_S - 2
 
 
 def test_a_worker_whose_end_was_reported_loses_its_claims_and_the_right_to_claim(scene: Scene) -> None:

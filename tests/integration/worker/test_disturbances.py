@@ -109,7 +109,8 @@ def test_a_redis_that_hangs_longer_than_the_command_timeout_loses_nothing(
             durable.pause()
             try:
                 await auntil(lambda: worker.lifecycle.inflight.busy == 0, "all in hand has ended", 15)
-                await asyncio.sleep(1.0)  # the time that is the case: more than the command timeout
+                failing = worker.lifecycle._consumer
+                await auntil(lambda: failing._failures >= 2, "the worker gave up waiting, twice", 15)
             finally:
                 durable.resume()
             await bench.all_settled(40)
@@ -238,3 +239,20 @@ def test_a_full_redis_does_not_stop_the_worker(bench: Bench) -> None:
 
     bench.run(scenario())
     assert sorted(journal.ends) == list(range(200))
+
+
+def test_a_worker_can_start_on_a_full_redis(bench: Bench) -> None:
+    journal = Journal()
+    (work,) = journal.declare(bench)
+
+    async def scenario() -> None:
+        await bench.queue.aenqueue_many([work.call(n) for n in range(20)])  # type: ignore[attr-defined]
+        bench.client.config_set("maxmemory", 1)
+        try:
+            async with bench.worker(slots=4):
+                await bench.all_settled(30)
+        finally:
+            bench.client.config_set("maxmemory", 0)
+
+    bench.run(scenario())
+    assert sorted(journal.ends) == list(range(20))

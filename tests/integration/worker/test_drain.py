@@ -89,7 +89,7 @@ def test_what_does_not_finish_is_cancelled_and_given_back_uncharged_to_the_head(
 
 
 @pytest.mark.parametrize("grace_s", [0.0, 0.4])
-def test_a_task_that_ignores_its_cancellation_is_given_back_all_the_same(bench: Bench, grace_s: float) -> None:
+def test_a_task_that_ignores_its_cancellation_is_given_back(bench: Bench, grace_s: float) -> None:
     started = asyncio.Event()
     over = asyncio.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -103,8 +104,10 @@ def test_a_failed_task_is_tried_again_on_its_queue_after_growing_delays(bench: B
         assert bench.failure(handle.identity).attempts == 4
 
     bench.run(scenario())
-    assert [(attempt, queue) for _, attempt, queue in runs] == [(n, queues.LOW_PRIORITY) for n in (1, 2, 3, 4)]
-    gaps = [later[0] - earlier[0] for earlier, later in zip(runs, runs[1:], strict=False)]
+    assert [(attempt, queue) for _, attempt, queue in runs] == [
+        (n, queues.LOW_PRIORITY) for n in (1, 2, 3, 4)
+    ]
+    gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(runs)]
     for gap, full in zip(gaps, (0.1, 0.2, 0.4), strict=True):
         assert gap >= full * 0.75 - 0.005
 

@@ -153,7 +153,15 @@ def waiting(worker: Worker) -> int:
 
 @pytest.mark.parametrize(
     "counts",
-    [b"", b"x", b"1:2", b"-1:-1:-1", b"1:" + b"9" * 30 + b":0", b"1:" + b"9" * 6000 + b":0", b"9" * 400 + b":0:0"],
+    [
+        b"",
+        b"x",
+        b"1:2",
+        b"-1:-1:-1",
+        b"1:" + b"9" * 30 + b":0",
+        b"1:" + b"9" * 6000 + b":0",
+        b"9" * 400 + b":0:0",
+    ],
     ids=["empty", "word", "short", "negative", "huge attempts", "6000 digits", "huge fence"],
 )
 def test_garbage_counts_of_a_task_stop_no_worker(bench: Bench, counts: bytes) -> None:

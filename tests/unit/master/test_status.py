@@ -12,7 +12,15 @@ from tqd.master.status import HUNG_AFTER_S, Identity, picture
 from tqd.system.fork import Child
 from tqd.wire.messages import KeeperBeat, Sampled
 
-WHO = Identity(pid=7, node="n", version="0", runtime_dir="/run/tqd", app="shop:tq", redis_url="redis://h")
+WHO = Identity(
+    pid=7,
+    node="n",
+    version="0",
+    runtime_dir="/run/tqd",
+    app="shop:tq",
+    redis_url="redis://h",
+    queues=("default",),
+)
 
 
 class Scene:
@@ -60,7 +68,7 @@ def test_a_running_daemon_is_shown_with_its_figures() -> None:
     for seat in ("worker-1", "worker-2"):
         scene.beats(seat, busy=2, done=9, oldest_s=1.5)
     scene.crew["keeper"].keeper_beat = KeeperBeat(1, 2000)
-    scene.depths.sample, scene.depths.at = Sampled([["default", 3, 4]], 5), scene.world.now - 2
+    scene.depths.sample, scene.depths.at = Sampled([[3, 4]], 5), scene.world.now - 2
     status = scene.look(1.0)
     assert (status["state"], status["problems"]) == ("running", [])
     assert status["master"]["pid"] == 7 and status["master"]["uptime_s"] == 11.0

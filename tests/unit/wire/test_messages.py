@@ -16,7 +16,7 @@ VALUES: dict[Any, Any] = {
     float: 0.5,
     str: "Traceback …",
     dict[int, int]: {7: 1, 90: 2},
-    list[list[str | int]]: [["default", 3, 4], ["low_priority", 0, 0]],
+    list[list[int]]: [[3, 4], [0, 0]],
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tqd import BootError, TaskQueue
+from tqd.client.task_class import UNCLAIMED
 from tqd.worker.loading import load_app
 
 GOOD = """
@@ -25,7 +26,7 @@ _numbers = itertools.count()
 @pytest.fixture
 def write(tmp_path: Path) -> Iterator[Callable[..., str]]:
     """Write a module of a fresh name; returns the name. What was imported is forgotten afterwards."""
-    modules, path = set(sys.modules), list(sys.path)
+    modules, path, unclaimed = set(sys.modules), list(sys.path), list(UNCLAIMED)
 
     def write(source: str, name: str = "") -> str:
         name = name or f"shop{next(_numbers)}"
@@ -34,6 +35,7 @@ def write(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
     yield write
     sys.path[:] = path
+    UNCLAIMED[:] = unclaimed
     for name in set(sys.modules) - modules:
         if "shop" in name:
             del sys.modules[name]
