@@ -3,7 +3,7 @@
 `bare_drain` settles the tasks it was given last and claims the next 100 in one write, over and over, in
 one process on uvloop. It decodes no envelope, runs no handler, keeps no deadline: ids and tokens go from
 one reply into the next call. With one link Redis and Python take turns; with two they overlap, each
-link being a worker of its own. The faster of the two is the ceiling.
+link being a worker of its own, with slots of its own.
 
 `bare_bulk` stores 1000 tasks in one call, over and over: an id from a counter and the plain msgpack of the
 envelope's fields are made in the loop; there is no check of arguments, no handle, no task object.

@@ -38,7 +38,7 @@ from tqd.master.events import (
     Terminate,
     Tick,
 )
-from tqd.master.fleet import KEEPER, ChildState, Fleet, FleetPlan
+from tqd.master.fleet import EXIT_INTERNAL, KEEPER, ChildState, Fleet, FleetPlan
 from tqd.master.status import Identity, picture
 from tqd.system.fork import ChildPipes, spawn
 from tqd.system.notify import Notifier, status
@@ -158,8 +158,13 @@ class Master:
     # -- children --------------------------------------------------------------------------------
 
     def _spawn(self, seat: str, role: Role) -> None:
-        death_signal = signal.SIGTERM
-        child = spawn(self._main(seat, role), self._ours(), death_signal)
+        try:
+            child = spawn(self._main(seat, role), self._ours())
+        except OSError as error:
+            # No process to be had now: for the fleet it is one that ended at once.
+            self._log.error("a child could not be forked", seat=seat, error=str(error))
+            self._feed(Exited(seat, EXIT_INTERNAL))
+            return
         ticks = start_ticks(child.pid) or 0
         name = str(WorkerName(self._who.node, seat, child.pid, ticks))
         member = self._crew[seat] = Member(seat, child, name, monotonic())
