@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, Generic, Protocol, TypeVar
 
+from tqd.client.route import Route
 from tqd.errors import NoResult
 from tqd.task.identity import to_text
 from tqd.task.model import TaskState
@@ -32,16 +33,22 @@ class Waiting(Protocol):
 class Handle(Generic[R_co]):
     """The part that both kinds of handles share: the id and the awaitable methods."""
 
-    __slots__ = ("_keeps_result", "_queue", "identity", "name", "queue")
+    __slots__ = ("_route", "_waiter", "identity")
 
-    def __init__(
-        self, owner: Waiting, identity: bytes, name: str, queue: str, keeps_result: bool = True
-    ) -> None:
-        self._queue = owner
-        self._keeps_result = keeps_result
+    def __init__(self, waiter: Waiting, identity: bytes, route: Route) -> None:
+        self._waiter = waiter
+        self._route = route
         self.identity = identity
-        self.name = name
-        self.queue = queue
+
+    @property
+    def name(self) -> str:
+        """The name under which workers know the task."""
+        return self._route.name
+
+    @property
+    def queue(self) -> str:
+        """The queue into which the task was enqueued."""
+        return self._route.queue
 
     @property
     def id(self) -> str:
@@ -55,14 +62,14 @@ class Handle(Generic[R_co]):
         keeps none, or its time is over; a result is there for `result_ttl` after the task has ended.
         """
         self._expect_result()
-        return await self._queue.aawait_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+        return await self._waiter.aawait_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     async def astatus(self) -> TaskState | None:
         """Return where the task is now; None when there is no trace of it (done, nothing kept)."""
-        return await self._queue.astate(self.identity)
+        return await self._waiter.astate(self.identity)
 
     def _expect_result(self) -> None:
-        if not self._keeps_result:
+        if not self._route.keeps_result:
             raise NoResult(
                 f"task {self.id} ({self.name}) keeps no result, so none will ever come: declare it with "
                 "result_ttl=…, or enqueue it with using(result_ttl=…)"
@@ -86,11 +93,11 @@ class TaskHandle(Handle[R_co]):
     def result(self, timeout: float | None = None) -> R_co:
         """Block until the task has ended and return what the handler returned; as `aresult`."""
         self._expect_result()
-        return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+        return self._waiter.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     def status(self) -> TaskState | None:
         """Return where the task is now; as `astatus`."""
-        return self._queue.state(self.identity)
+        return self._waiter.state(self.identity)
 
 
 class AsyncTaskHandle(Handle[R_co]):
@@ -107,13 +114,13 @@ class AsyncTaskHandle(Handle[R_co]):
         if in_event_loop():
             return self.aresult(timeout)
         self._expect_result()
-        return self._queue.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
+        return self._waiter.await_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]
 
     def status(self) -> Awaitable[TaskState | None]:
         """Return where the task is now; as `astatus`."""
         if in_event_loop():
             return self.astatus()
-        return self._queue.state(self.identity)  # type: ignore[return-value]
+        return self._waiter.state(self.identity)  # type: ignore[return-value]
 
 
 def in_event_loop() -> bool:

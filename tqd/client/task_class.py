@@ -11,6 +11,7 @@ from typing import Any, ClassVar, dataclass_transform
 from tqd.app import Handler, context_parameter, is_asynchronous
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
+from tqd.client.route import Route
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
 from tqd.task.context import Context
@@ -122,7 +123,7 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
     """Return the call that a class task stands for: its fields as keyword arguments."""
     handler = task.__handler__
     values = {field.name: getattr(task, field.name) for field in fields(task) if field.init}  # type: ignore[arg-type]
-    return Call(handler.name, handler, placement, (), values)
+    return Call(Route(handler.name, handler, placement), (), values)
 
 
 def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:

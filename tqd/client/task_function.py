@@ -8,7 +8,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from tqd.app import Handler
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
+from tqd.client.options import PLAIN, Duration, placement, task_options
+from tqd.client.route import Route
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,19 +19,10 @@ C = TypeVar("C", covariant=True)
 class Call(Generic[R]):
     """One call that is not enqueued yet; goes into `enqueue_many`."""
 
-    __slots__ = ("args", "handler", "kwargs", "name", "placement")
+    __slots__ = ("args", "kwargs", "route")
 
-    def __init__(
-        self,
-        name: str,
-        handler: Handler | None,
-        placement: Placement,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self.name = name
-        self.handler = handler
-        self.placement = placement
+    def __init__(self, route: Route, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.route = route
         self.args = args
         self.kwargs = kwargs
 
@@ -48,13 +40,11 @@ class Enqueuer(Protocol):
 class Bound(Generic[P, R]):
     """A task with the options of this enqueue; immutable, made by `using`."""
 
-    __slots__ = ("_handler", "_name", "_owner", "_placement")
+    __slots__ = ("_owner", "_route")
 
-    def __init__(self, owner: Enqueuer, name: str, handler: Handler | None, placement: Placement) -> None:
+    def __init__(self, owner: Enqueuer, route: Route) -> None:
         self._owner = owner
-        self._name = name
-        self._handler = handler
-        self._placement = placement
+        self._route = route
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Store the task; returns once Redis has acknowledged it. Blocks for one round trip.
@@ -70,7 +60,7 @@ class Bound(Generic[P, R]):
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Return the call as a value for `enqueue_many` and `aenqueue_many`."""
-        return Call(self._name, self._handler, self._placement, args, kwargs)
+        return Call(self._route, args, kwargs)
 
 
 class NamedTask(Bound[P, R]):
@@ -81,7 +71,7 @@ class NamedTask(Bound[P, R]):
     @property
     def name(self) -> str:
         """The name under which workers know the task."""
-        return self._name
+        return self._route.name
 
     def using(
         self,
@@ -103,14 +93,15 @@ class NamedTask(Bound[P, R]):
         the result is kept (0: not at all); `headers` travel with the task.
         """
         options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
-        return Bound(self._owner, self._name, self._handler, placement(options, delay, eta, headers))
+        route = Route(self._route.name, self._route.handler, placement(options, delay, eta, headers))
+        return Bound(self._owner, route)
 
 
 class TaskFunction(NamedTask[P, R], Generic[P, R, C]):
     """What `@tq.task` makes of a function. Calling it runs the function here and now."""
 
     def __init__(self, owner: Enqueuer, handler: Handler, function: Callable[P, C]) -> None:
-        super().__init__(owner, handler.name, handler, PLAIN)
+        super().__init__(owner, Route(handler.name, handler, PLAIN))
         self.handler = handler
         self.function = function
         # As functools.update_wrapper: whoever inspects the task sees the function.
@@ -125,9 +116,9 @@ class TaskFunction(NamedTask[P, R], Generic[P, R, C]):
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"<task function {self._name}>"
+        return f"<task function {self.name}>"
 
 
 def named(owner: Enqueuer, name: str) -> NamedTask[..., Any]:
     """Return a task whose code is elsewhere: any arguments, plain values only."""
-    return cast("NamedTask[..., Any]", NamedTask(owner, name, None, PLAIN))
+    return cast("NamedTask[..., Any]", NamedTask(owner, Route(name, None, PLAIN)))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from tqd.app import Handler, Registry, default_name
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, task_options
+from tqd.client.route import Route
 from tqd.client.sender import AsyncSender, SyncSender
-from tqd.client.submission import keeps_result, new_task
+from tqd.client.submission import new_task
 from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
@@ -24,8 +25,7 @@ from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.task.context import Context
-from tqd.task.identity import NOISE_BYTES, from_text
-from tqd.task.model import queues
+from tqd.task.identity import NOISE_BYTES, from_text, task_ids
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -186,7 +186,7 @@ class TaskQueue:
         tasks = self._new(ready, self._sync.clock.now_ms())
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [TaskHandle(waiter, t.task_id, call.name, t.queue, keeps_result(call)) for t, call in pairs]
+        return [TaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
 
     async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
         """Enqueue many calls; as `enqueue_many`."""
@@ -196,28 +196,26 @@ class TaskQueue:
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [
-            AsyncTaskHandle(waiter, t.task_id, call.name, t.queue, keeps_result(call)) for t, call in pairs
-        ]
+        return [AsyncTaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
-        task = new_task(call, os.urandom(NOISE_BYTES), self._sync.clock.now_ms(), 0, self._max_bytes)
+        (task,) = self._new((call,), self._sync.clock.now_ms())
         self._sync.send((task,))
-        return TaskHandle(self._waiter, task.task_id, call.name, task.queue, keeps_result(call))
+        return TaskHandle(self._waiter, task.task_id, call.route)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
-        task = new_task(call, os.urandom(NOISE_BYTES), sender.clock.now_ms(), 0, self._max_bytes)
+        (task,) = self._new((call,), sender.clock.now_ms())
         await sender.send((task,))
-        return AsyncTaskHandle(self._waiter, task.task_id, call.name, task.queue, keeps_result(call))
+        return AsyncTaskHandle(self._waiter, task.task_id, call.route)
 
     # -- afterwards ------------------------------------------------------------------------------
 
     def handle(self, task_id: str, name: str = "") -> TaskHandle[Any]:
         """Return the handle of a task enqueued elsewhere; `name` types its result if declared here."""
-        return TaskHandle(self._waiter, from_text(task_id), name, queues.DEFAULT)
+        return TaskHandle(self._waiter, from_text(task_id), Route(name or "unknown", None, PLAIN))
 
     def close(self) -> None:
         """Close the blocking connections. The queue can be used again afterwards."""
@@ -262,15 +260,11 @@ class TaskQueue:
 
     def _call(self, task: str | Task | Call[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call[Any]:
         if isinstance(task, str):
-            return Call(task, self.registry.get(task), PLAIN, args, kwargs)
+            return Call(Route(task, self.registry.get(task), PLAIN), args, kwargs)
         if args or kwargs:
             raise TypeError("arguments come with a task's name only; a call or a class task has its own")
         return call_of(task, PLAIN) if isinstance(task, Task) else task
 
-    def _new(self, calls: list[Call[Any]], now_ms: int) -> list[NewTask]:
-        noise = os.urandom(NOISE_BYTES * len(calls))
-        places = range(0, len(noise), NOISE_BYTES)
-        return [
-            new_task(call, noise[place : place + NOISE_BYTES], now_ms, 0, self._max_bytes)
-            for call, place in zip(calls, places, strict=True)
-        ]
+    def _new(self, calls: Sequence[Call[Any]], now_ms: int) -> list[NewTask]:
+        max_bytes, ids = self._max_bytes, task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(calls)))
+        return [new_task(call, task_id, now_ms, max_bytes) for call, task_id in zip(calls, ids, strict=True)]

@@ -15,8 +15,17 @@ _MAX_MS = (1 << 48) - 1
 
 def task_id(epoch_ms: int, shard: int, noise: bytes) -> bytes:
     """Return the id made of a time, a shard number and 8 random bytes."""
-    head = (epoch_ms & _MAX_MS) << 16 | _VERSION << 12 | shard
-    return head.to_bytes(8, "big") + noise
+    return _head(epoch_ms, shard) + noise
+
+
+def task_ids(epoch_ms: int, shard: int, noise: bytes) -> list[bytes]:
+    """Return as many ids of one moment as there are 8 random bytes."""
+    head = _head(epoch_ms, shard)
+    return [head + noise[place : place + NOISE_BYTES] for place in range(0, len(noise), NOISE_BYTES)]
+
+
+def _head(epoch_ms: int, shard: int) -> bytes:
+    return ((epoch_ms & _MAX_MS) << 16 | _VERSION << 12 | shard).to_bytes(8, "big")
 
 
 def shard_of(identity: bytes) -> int:

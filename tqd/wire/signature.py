@@ -16,7 +16,7 @@ from typing import Any
 
 from tqd.errors import Malformed
 from tqd.wire.annotations import Known, compile_hint, optional, resolve
-from tqd.wire.plain import Misfit, check, passes
+from tqd.wire.plain import Misfit, all_pass, check
 from tqd.wire.values import PLAIN, Codec
 
 _KEYWORD_ONLY = sys.maxsize
@@ -105,12 +105,8 @@ class Signature:
         path: int | str = 0
         try:
             if self._plain:
-                for value in args:
-                    if not passes(value):
-                        break
-                else:
-                    if not kwargs:
-                        return list(args), kwargs
+                if all_pass(args) and all_pass(kwargs.values()):
+                    return list(args), kwargs
                 for path, value in enumerate(args):  # noqa: B007 - the path of a misfit
                     check(value)
                 for path, value in kwargs.items():  # noqa: B007

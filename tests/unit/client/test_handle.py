@@ -6,9 +6,12 @@ import asyncio
 from typing import Any
 
 from tqd.client.handle import AsyncTaskHandle, TaskHandle, in_event_loop
-from tqd.task.model import TaskState
+from tqd.client.options import PLAIN, placement
+from tqd.client.route import Route
+from tqd.task.model import TaskOptions, TaskState
 
 IDENTITY = bytes(range(16))
+ROUTE = Route("job", None, placement(TaskOptions(queue="q"), None, None, None))
 
 
 class Answers:
@@ -28,21 +31,21 @@ class Answers:
 
 
 def test_a_handle_shows_its_id_as_text() -> None:
-    handle = TaskHandle[Any](Answers(), IDENTITY, "job", "q")
+    handle = TaskHandle[Any](Answers(), IDENTITY, ROUTE)
     assert handle.id == IDENTITY.hex()
     assert repr(handle) == f"<task {handle.id} job on q>"
 
 
 def test_handles_are_equal_when_their_ids_are() -> None:
-    one = TaskHandle[Any](Answers(), IDENTITY, "job", "q")
-    same = AsyncTaskHandle[Any](Answers(), IDENTITY, "", "")
-    other = TaskHandle[Any](Answers(), IDENTITY[::-1], "job", "q")
+    one = TaskHandle[Any](Answers(), IDENTITY, ROUTE)
+    same = AsyncTaskHandle[Any](Answers(), IDENTITY, Route("other", None, PLAIN))
+    other = TaskHandle[Any](Answers(), IDENTITY[::-1], ROUTE)
     assert one == same and one != other and one != IDENTITY
     assert len({one, same, other}) == 2
 
 
 def test_a_blocking_handle_blocks_and_may_be_awaited_by_the_a_methods() -> None:
-    handle = TaskHandle[Any](Answers(), IDENTITY, "job", "q")
+    handle = TaskHandle[Any](Answers(), IDENTITY, ROUTE)
     assert handle.result(5) == ("blocking", IDENTITY, "job", 5)
     assert handle.status() is TaskState.READY
     assert asyncio.run(handle.aresult(5)) == ("awaited", IDENTITY, "job", 5)
@@ -50,7 +53,7 @@ def test_a_blocking_handle_blocks_and_may_be_awaited_by_the_a_methods() -> None:
 
 
 def test_an_async_handle_is_awaited_inside_a_loop_and_blocks_outside() -> None:
-    handle = AsyncTaskHandle[Any](Answers(), IDENTITY, "job", "q")
+    handle = AsyncTaskHandle[Any](Answers(), IDENTITY, ROUTE)
 
     async def inside() -> tuple[Any, Any, bool]:
         return await handle.result(), await handle.status(), in_event_loop()

@@ -79,14 +79,14 @@ def test_a_name_means_one_function(tq: TaskQueue) -> None:
 
 def test_nothing_is_connected_by_declaring_or_making_calls(tq: TaskQueue) -> None:
     call = tq.task(plain).using(queue="q", delay=5).call(1, flag=True)
-    assert (call.args, call.kwargs, call.placement.delay_ms) == ((1,), {"flag": True}, 5000)
+    assert (call.args, call.kwargs, call.route.delay_ms) == ((1,), {"flag": True}, 5000)
     tq.close()
 
 
 def test_using_changes_nothing_of_the_task(tq: TaskQueue) -> None:
     task = tq.task(plain)
     task.using(queue="q")
-    assert task.call(1).placement.options.queue is None
+    assert task.call(1).route.queue == "default"
 
 
 def test_a_class_task_registers_itself_once(tq: TaskQueue) -> None:

@@ -28,8 +28,8 @@ def test_every_kind_can_be_enqueued_and_says_its_number() -> None:
     assert set(works) == set(Kind)
     for work in works.values():
         assert call(work).args[0] == work.number
-    assert call(works[Kind.DELAYED]).placement.delay_ms == round(works[Kind.DELAYED].delay_s * 1000) > 0
-    assert call(works[Kind.RANKED]).placement.options.queue == works[Kind.RANKED].queue
+    assert call(works[Kind.DELAYED]).route.delay_ms == round(works[Kind.DELAYED].delay_s * 1000) > 0
+    assert call(works[Kind.RANKED]).route.queue == works[Kind.RANKED].queue
 
 
 def test_a_failing_task_may_be_retried_more_often_than_it_fails() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tqd.task.identity import MAX_SHARD, created_ms, from_text, shard_of, task_id, to_text
+from tqd.task.identity import MAX_SHARD, created_ms, from_text, shard_of, task_id, task_ids, to_text
 
 NOISE = bytes(range(8))
 
@@ -15,6 +15,10 @@ def test_an_id_says_its_time_and_its_shard(ms: int, shard: int) -> None:
     identity = task_id(ms, shard, NOISE)
     assert len(identity) == 16
     assert (created_ms(identity), shard_of(identity), identity[8:]) == (ms, shard, NOISE)
+
+
+def test_ids_of_a_batch_are_those_that_one_would_get_one_by_one() -> None:
+    assert task_ids(7, 3, NOISE + NOISE[::-1]) == [task_id(7, 3, NOISE), task_id(7, 3, NOISE[::-1])]
 
 
 def test_ids_sort_by_time() -> None:

@@ -1,0 +1,47 @@
+"""Where the calls of a task go and how: worked out once, when a task is declared or `using` is called."""
+
+from __future__ import annotations
+
+from tqd.app import Handler
+from tqd.client.options import Placement
+from tqd.errors import RegistrationError
+from tqd.task.model import queues
+from tqd.wire.signature import UNTYPED
+
+
+class Route:
+    """What all calls of a task with the same options have in common.
+
+    `queue` is this enqueue's, else the declaration's, else the default. `keeps_result` says whether
+    there will be a result to wait for, as far as this process knows: the declaration of a task that is
+    known by its name only is elsewhere, and may keep one.
+    """
+
+    __slots__ = (
+        "delay_ms",
+        "eta_ms",
+        "handler",
+        "headers",
+        "keeps_result",
+        "name",
+        "options",
+        "queue",
+        "signature",
+    )
+
+    def __init__(self, name: str, handler: Handler | None, placement: Placement) -> None:
+        if not name:
+            raise RegistrationError("a task without a name: no worker could know it; give its name there")
+        self.name = name
+        self.handler = handler
+        self.options = placement.options
+        self.headers = placement.headers
+        self.delay_ms = placement.delay_ms
+        self.eta_ms = placement.eta_ms
+        self.signature = UNTYPED if handler is None else handler.signature
+        declared = None if handler is None else handler.options
+        asked_s = placement.options.result_ttl_s
+        self.queue = placement.options.queue or (declared and declared.queue) or queues.DEFAULT
+        if asked_s is None and declared is not None:
+            asked_s = declared.result_ttl_s
+        self.keeps_result = asked_s is None or asked_s > 0
