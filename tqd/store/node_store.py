@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tqd.errors import StoreFull
 from tqd.store import calls
 from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.keys import Keys
@@ -45,7 +46,10 @@ class NodeStore:
     async def renew(self, lease_ms: int) -> None:
         """Set the end of this node's lease to `lease_ms` from now."""
         end_ms = self._link.clock.now_ms() + lease_ms
-        await self._link.call(calls.lease(self._keys, self._node, end_ms))
+        try:
+            await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
+        except StoreFull:
+            await self._link.call(calls.lease(self._keys, self._node, end_ms))
 
     async def nodes(self) -> list[str]:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""

@@ -68,6 +68,7 @@ class Consumer:
         self.overdue = asyncio.Event()
         self.fenced = asyncio.Event()
         self._half = (inflight.slots + 1) // 2
+        self._eighth = (inflight.slots + 7) // 8
 
     def wake(self) -> None:
         """Look again: there is something to settle, or a slot is free."""
@@ -104,15 +105,14 @@ class Consumer:
                 await self._sleep()
 
     def _credit(self) -> int:
-        """Return how many tasks to ask for.
-
-        Short tasks are asked for in halves, so that one half is on its way while the other runs; for
-        long ones that would only leave slots empty.
+        """Return how many tasks to ask for: a part of the slots, so that the next part is on its way
+        while this one is started. Long tasks in small parts, as what counts is the time a slot is
+        empty; short ones in halves, as what counts is the number of exchanges.
         """
         if not (self._claiming and self._work_expected):
             return 0
         free = self._inflight.free - len(self._unstarted)
-        return free if self._executor.tally.last_run_s > LONG_RUN_S else min(free, self._half)
+        return min(free, self._eighth if self._executor.tally.last_run_s > LONG_RUN_S else self._half)
 
     async def _overlap(self, batch: list[Settlement], credit: int) -> None:
         """Exchange; what the last exchange has brought is started while this one is on its way."""
