@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import redis
 
 from tqd.store.keys import Keys
 
-_READERS: dict[str, Callable[[redis.Redis, str], Any]] = {
-    "ready": lambda client, key: client.lrange(key, 0, -1),
-    "due": lambda client, key: client.zrange(key, 0, -1),
-    "claims": lambda client, key: client.hkeys(key),
-    "parked": lambda client, key: client.lrange(key, 0, -1),
-    "dead": lambda client, key: client.zrange(key, 0, -1),
+# One script, so that the picture is of one moment although workers go on.
+_PICTURE = """
+local readers = {
+  ready = {'list', 'LRANGE', 0, -1}, parked = {'list', 'LRANGE', 0, -1},
+  due = {'zset', 'ZRANGE', 0, -1}, dead = {'zset', 'ZRANGE', 0, -1},
+  claims = {'hash', 'HKEYS'}, task = {'hash', 'HKEYS'}, failure = {'hash', 'HKEYS'},
 }
+local picture = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if string.sub(key, 1, #ARGV[1]) == ARGV[1] then
+    local place = string.sub(key, #ARGV[1] + 1)
+    local reader = readers[string.match(place, '^[^:]*')]
+    if reader and redis.call('TYPE', key).ok == reader[1] then
+      picture[#picture + 1] = {place, redis.call(reader[2], key, unpack(reader, 3))}
+    end
+  end
+end
+return picture
+"""
 
 
 def places(client: redis.Redis, keys: Keys) -> dict[bytes, str]:
@@ -25,31 +34,20 @@ def places(client: redis.Redis, keys: Keys) -> dict[bytes, str]:
     Queues whose keys are of another kind (somebody's garbage) are not looked at.
     """
     found: dict[bytes, list[str]] = {}
-    for place, reader, key in _stores(client, keys):
-        try:
-            identities = reader(client, key)
-        except redis.ResponseError:
-            continue
-        for identity in identities:
-            found.setdefault(identity, []).append(place)
+    payloads: set[bytes] = set()
+    records: set[bytes] = set()
+    for raw, identities in client.eval(_PICTURE, 0, keys.prefix):  # type: ignore[misc]
+        place = raw.decode()
+        if place == "task":
+            payloads = set(identities)
+        elif place == "failure":
+            records = set(identities)
+        else:
+            for identity in identities:
+                found.setdefault(identity, []).append(place)
     assert {one: where for one, where in found.items() if len(where) != 1} == {}, "tasks in several places"
     tasks = {identity: where[0] for identity, where in found.items()}
     living = {identity for identity, place in tasks.items() if place != "dead"}
-    assert living == set(client.hkeys(keys.task)), "a place without a payload, or a payload without a place"
-    assert set(tasks) - living == set(client.hkeys(keys.failure)), "a dead letter without its record"
+    assert living == payloads, "a place without a payload, or a payload without a place"
+    assert set(tasks) - living == records, "a dead letter without its record"
     return tasks
-
-
-def _stores(client: redis.Redis, keys: Keys) -> list[tuple[str, Callable[[redis.Redis, str], Any], str]]:
-    stores = []
-    for raw in sorted(client.scan_iter(match=_literal(keys.prefix) + "*", count=1000)):
-        key = raw.decode()
-        place = key.removeprefix(keys.prefix)
-        reader = _READERS.get(place.partition(":")[0])
-        if reader is not None:
-            stores.append((place, reader, key))
-    return stores
-
-
-def _literal(text: str) -> str:
-    return "".join(f"\\{letter}" if letter in "*?[]^-\\" else letter for letter in text)

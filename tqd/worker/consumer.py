@@ -61,7 +61,7 @@ class Consumer:
         self._claiming = True
         self._finishing = False
         self._failures = 0
-        self._refused_until = 0.0
+        self._refused = False
         self._unstarted: list[Claim] = []
         self.idle = asyncio.Event()
         self.quiet = asyncio.Event()
@@ -93,7 +93,7 @@ class Consumer:
     async def run(self) -> None:
         """Exchange until finished."""
         while True:
-            batch = self._settler.take() if monotonic() >= self._refused_until else []
+            batch = [] if self._refused else self._settler.take()
             credit = self._credit()
             if batch or credit > 0:
                 await self._overlap(batch, credit)
@@ -165,12 +165,16 @@ class Consumer:
         if answer.refusal is not None:
             # Which call it was is not known here. What the others settled is lost next time, and dropped.
             self._settler.put_back(batch, set(answer.lost))
-            self._refused_until = monotonic() + _REFUSAL_PAUSE_S
+            self._refused = True
             self._work_expected = False
-            self._loop.call_later(_REFUSAL_PAUSE_S, self.expect_work)
+            self._loop.call_later(_REFUSAL_PAUSE_S, self._try_refused)
             self._log.error("redis refused a call", error=str(answer.refusal), again_in_s=_REFUSAL_PAUSE_S)
         elif batch:
             self._settler.uncertain = False
+
+    def _try_refused(self) -> None:
+        self._refused = False
+        self.expect_work()
 
     def _claimed(self, claimed: Claimed) -> None:
         if claimed.fenced:
