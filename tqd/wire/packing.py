@@ -168,6 +168,14 @@ def unpack_versioned(
 
     Raises UnsupportedVersion for a larger number, whatever follows it, and Malformed for all else.
     """
+    if type(data) is bytes and len(data) <= SMALL_BYTES and len(data) <= max_bytes and max_containers is None:
+        # The straight way of nearly all; whatever is unusual is looked at again below, and explained.
+        try:
+            parts = msgpack.unpackb(data, ext_hook=from_ext, strict_map_key=True)
+        except (*_UNPACK_ERRORS, Malformed):
+            parts = None
+        if type(parts) is list and parts and type(parts[0]) is int and parts[0] == version:
+            return parts
     try:
         parts = unpack(data, max_bytes, max_containers)
     except Malformed as error:

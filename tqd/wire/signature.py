@@ -128,7 +128,7 @@ class Signature:
         Raises Malformed when the function cannot be called so, and with the path of a value that does not fit
         its annotation.
         """
-        if not self._fits(args, kwargs):
+        if (kwargs or not self._least <= len(args) <= self._most) and not self._fits(args, kwargs):
             raise Malformed(self._why_not(args, kwargs))
         if self._plain:
             return args, kwargs
