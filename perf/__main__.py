@@ -36,6 +36,9 @@ def main(arguments: list[str]) -> int:
     found = report.rows(figures, load(FILE.read_text("utf-8")))
     if options.json is not None:
         options.json.write_text(report.as_json(found, machine), "utf-8")
+    if options.readme is not None:
+        text = options.readme.read_text("utf-8")
+        options.readme.write_text(report.with_table(text, report.markdown(found, machine)), "utf-8")
     print(report.markdown(found, machine) if options.markdown else report.table(found))
     return 1 if report.missed(found) else 0
 
@@ -47,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, metavar="N", help="paired readings of a ratio (5; quick: 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all readings to a file")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table between its marks there")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing, show an earlier --json")
     return parser
 

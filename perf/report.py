@@ -10,6 +10,17 @@ from typing import Any
 from perf.budgets import Budget, Direction, Verdict
 from perf.figure import Figure
 
+BEGIN, END = "<!-- perf:begin -->", "<!-- perf:end -->"
+
+_SPOKEN = (
+    ("drain_1", "per_s", "one worker drained", " tasks/s"),
+    ("drain_1", "bare_1_link_per_s", "the bare loop", "/s"),
+    ("drain_2", "per_s", "two workers", "/s"),
+    ("bulk", "per_s", "aenqueue_many stored", "/s"),
+    ("idle_latency_p50", "bare_ms", "the bare way of an idle task took", " ms (p50)"),
+)
+"""The notes that readers of the table are told: figure, note, words, unit."""
+
 _HEAD = ("figure", "bound", "measured", "spread", "verdict")
 _SIGNS = {Direction.AT_LEAST: "≥", Direction.AT_MOST: "≤"}
 
@@ -46,8 +57,25 @@ def markdown(found: Sequence[Row], machine: Mapping[str, str]) -> str:
     """Return the table as Markdown, in words for readers who do not know the figures' names."""
     lines = ["| what | bound | measured | spread | |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join((row.budget.what, *_cells(row)))} |" for row in found]
-    lines += ["", ", ".join(f"{key} {value}" for key, value in machine.items()) + "."]
+    notes = {row.figure.name: row.figure.notes for row in found}
+    rates = [
+        f"{words} {number(notes[name][key])}{unit}"
+        for name, key, words, unit in _SPOKEN
+        if key in notes.get(name, {})
+    ]
+    if rates:
+        lines += ["", f"In this run: {'; '.join(rates)}."]
+    lines += ["", "Machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()) + "."]
     return "\n".join(lines)
+
+
+def with_table(text: str, table: str) -> str:
+    """Return a document with `table` between its two marks; ValueError when it has none."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document has no {BEGIN} and {END} to write between")
+    return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
 def as_json(found: Sequence[Row], machine: Mapping[str, str]) -> str:

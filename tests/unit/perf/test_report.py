@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from perf import report
 from perf.backlog import noop_envelope
 from perf.budgets import FILE, Budget, Direction, Excuse, Verdict, load
 from perf.figure import Figure, figure, moment, paired, percentile, rate_per_s, sampled
@@ -160,7 +161,7 @@ def test_the_markdown_speaks_in_words_and_names_the_machine() -> None:
         "|---|---|---|---|---|",
         "| tasks drained | ≥ 10 /s | 12 | – | ok |",
         "",
-        "measured 2026-11-23, cores 2.",
+        "Machine: measured 2026-11-23, cores 2.",
     ]
 
 
@@ -189,3 +190,10 @@ def test_the_missed_figures_are_named() -> None:
 )
 def test_a_number_has_the_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_the_table_is_written_between_the_marks_of_a_document() -> None:
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.with_table(text, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    with pytest.raises(ValueError, match="perf:begin"):
+        report.with_table("no marks", "new")
