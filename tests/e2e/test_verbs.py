@@ -66,6 +66,29 @@ def test_a_detached_start_returns_when_it_is_ready(daemon: Daemon, producer: Tas
     assert daemon.status()["state"] == "not running"
 
 
+def test_without_a_url_the_daemon_uses_and_shows_the_apps(
+    make: Start, redis_url: str
+) -> None:
+    app = f"""
+        from tqd import TaskQueue
+        tq = TaskQueue({redis_url!r})
+
+        @tq.task
+        async def job() -> None: ...
+        """
+    daemon = make(redis_url="", app=app).start("-w", "1")
+    assert daemon.status()["master"]["redis_url"] == redis_url
+
+
+def test_a_runtime_directory_in_the_file_is_where_stop_looks(daemon: Daemon) -> None:
+    daemon.write("tqd.toml", f'[daemon]\nruntime_dir = "{daemon.runtime}"\n')
+    started = daemon.tqd("start", "-d", "-A", daemon.target, "-r", daemon.redis_url, "-w", "1")
+    assert started.returncode == 0, started.stderr
+    assert daemon.status()["state"] == "running"
+    stopped = daemon.tqd("stop")
+    assert stopped.returncode == 0 and "has stopped" in stopped.stdout
+
+
 def test_status_and_stop_of_what_is_not_running(daemon: Daemon) -> None:
     status = daemon.tqd("status", "--json", "--runtime-dir", str(daemon.runtime))
     assert (status.returncode, json.loads(status.stdout)["state"]) == (3, "not running")

@@ -6,10 +6,10 @@ import argparse
 import json
 import os
 
-from tqd.cli import exits
 from tqd.cli.main import given
 from tqd.config.load import load
 from tqd.config.redact import redacted
+from tqd.system import exits
 from tqd.system.usage import cores
 from tqd.worker.loading import load_app
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import select
 import socket
+import sys
 from typing import Any
 
-from tqd.errors import TqdError
+from tqd.config.load import load
+from tqd.errors import ConfigError, TqdError
 from tqd.system.process import start_ticks
-from tqd.system.runtime import RuntimeDirectory, holder
+from tqd.system.runtime import RuntimeDirectory, choose, holder
 
 ANSWER_S = 2.0
 
@@ -36,6 +39,20 @@ def ask(directory: RuntimeDirectory, verb: str) -> dict[str, Any] | None:
             f"the daemon (pid {found[0]}) does not answer within {ANSWER_S:g} s ({error}); it may be "
             "starting or stopping: try again; else look into its log"
         ) from error
+
+
+def directory_of(options: argparse.Namespace) -> RuntimeDirectory:
+    """Return the runtime directory that a start with the same flags, environment and file would use.
+
+    A broken configuration does not keep anybody from stopping a daemon: it is told and passed over.
+    """
+    flag = getattr(options, "daemon.runtime_dir")
+    try:
+        config = load(options.config, os.environ, {"daemon.runtime_dir": flag}, 1)
+        return choose(config.daemon.runtime_dir, os.environ)
+    except ConfigError as error:
+        print(f"tqd: {error}\ntqd: going on without it", file=sys.stderr)
+        return choose(flag or os.environ.get("TQD_RUNTIME_DIR", ""), os.environ)
 
 
 class Process:

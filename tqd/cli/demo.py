@@ -17,7 +17,6 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from tqd.cli import exits
 from tqd.cli.demo_account import account, faults
 from tqd.cli.demo_counters import counters
 from tqd.cli.demo_daemon import WORKERS, Daemon, private_directory
@@ -27,6 +26,7 @@ from tqd.cli.demo_run import Run
 from tqd.cli.demo_screen import Screen
 from tqd.cli.demo_view import Line, Tone
 from tqd.errors import TqdError
+from tqd.system import exits
 from tqd.system.embedded import find_binary
 from tqd.system.runtime import RuntimeDirectory
 

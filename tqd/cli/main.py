@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from tqd.cli import exits
 from tqd.config.setting import Kind
 from tqd.config.table import SETTINGS
 from tqd.errors import BootError, ConfigError, StoreError, StoreUnavailable, TqdError
+from tqd.system import exits
+from tqd.system.runtime import AlreadyRunning, UnusableDirectory
 
 VERBS = {
     "start": "run the daemon (in the foreground; -d puts it into the background once it is ready)",
@@ -53,8 +54,9 @@ def code_of(error: TqdError) -> int:
             return exits.UNAVAILABLE
         case StoreError():
             return exits.CONFIG
-    name = type(error).__name__
-    return exits.CANNOT_CREATE if name in ("AlreadyRunning", "UnusableDirectory") else exits.FAILURE
+        case AlreadyRunning() | UnusableDirectory():
+            return exits.CANNOT_CREATE
+    return exits.FAILURE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         "-d", "--detach", action="store_true", help="go into the background when ready"
     )
     for name in ("stop", "status"):
+        _config(made[name])
         made[name].add_argument(
             "--runtime-dir", dest="daemon.runtime_dir", metavar="DIR", help="the daemon's runtime directory"
         )
@@ -101,10 +104,14 @@ def given(options: argparse.Namespace) -> dict[str, object]:
     return {key: value for key, value in vars(options).items() if key in keys and value is not None}
 
 
-def _settings(verb: argparse.ArgumentParser) -> None:
+def _config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "-c", "--config", metavar="FILE", help="configuration file (else ./tqd.toml, /etc/tqd/tqd.toml)"
     )
+
+
+def _settings(verb: argparse.ArgumentParser) -> None:
+    _config(verb)
     for setting in SETTINGS:
         if not setting.flags:
             continue

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tqd import log
-from tqd.cli import exits
 from tqd.cli.main import code_of, given, version
 from tqd.config.load import load
 from tqd.config.model import Config
@@ -21,6 +20,7 @@ from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.master.fleet import FleetPlan
 from tqd.master.shell import ChildMain, ChildMains, Master
 from tqd.master.status import Identity
+from tqd.system import exits
 from tqd.system.background import run_in_background
 from tqd.system.embedded import EmbeddedServer, prepare, server_main
 from tqd.system.fork import freeze

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from typing import Any
 
-from tqd.cli import exits
-from tqd.cli.daemon import ask
-from tqd.system.runtime import choose
+from tqd.cli.daemon import ask, directory_of
+from tqd.system import exits
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the status; 0 healthy, 1 degraded, 3 not running."""
-    configured = getattr(options, "daemon.runtime_dir") or os.environ.get("TQD_RUNTIME_DIR", "")
-    directory = choose(configured, os.environ)
+    directory = directory_of(options)
     status = ask(directory, "status")
     if status is None:
         if options.json:

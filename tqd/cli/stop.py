@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from typing import Any
 
-from tqd.cli import exits
-from tqd.cli.daemon import NotAnswering, Process, ask, find
+from tqd.cli.daemon import NotAnswering, Process, ask, directory_of, find
 from tqd.clock import monotonic
-from tqd.system.runtime import RuntimeDirectory, choose
+from tqd.system import exits
+from tqd.system.runtime import RuntimeDirectory
 
 _LOOK_S = 0.25
 _SAY_S = 2.0
@@ -19,8 +18,7 @@ _SAY_S = 2.0
 
 def run(options: argparse.Namespace) -> int:
     """Stop the daemon; 0 when it has ended or was not running, 1 when the time is over."""
-    configured = getattr(options, "daemon.runtime_dir") or os.environ.get("TQD_RUNTIME_DIR", "")
-    directory = choose(configured, os.environ)
+    directory = directory_of(options)
     process = find(directory)
     if process is None:
         print(f"tqd is not running (runtime directory {directory.path})")

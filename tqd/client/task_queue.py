@@ -19,7 +19,6 @@ from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
 from tqd.config.load import load
-from tqd.config.model import Config
 from tqd.errors import RegistrationError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
@@ -71,16 +70,10 @@ class TaskQueue:
     @classmethod
     def from_config(cls, path: str | None = None, environ: Mapping[str, str] | None = None) -> TaskQueue:
         """Return a queue as tqd.toml (`path`, else the usual places) and the environment say."""
-        return cls._from(load(path, os.environ if environ is None else environ, {}, 1))
-
-    @classmethod
-    def _from(cls, config: Config) -> TaskQueue:
-        max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
-        queue = cls(config.redis.url, namespace=config.redis.namespace, max_payload_bytes=max_bytes)
-        queue.bind(
-            Endpoint(config.redis.url, config.redis.connection_timeout, config.redis.command_timeout),
-            config.redis.namespace,
-        )
+        config = load(path, os.environ if environ is None else environ, {}, 1)
+        redis, max_bytes = config.redis, int(config.security.max_payload_size_mb * 1_048_576)
+        queue = cls(max_payload_bytes=max_bytes)
+        queue.bind(Endpoint(redis.url, redis.connection_timeout, redis.command_timeout), redis.namespace)
         return queue
 
     def bind(self, endpoint: Endpoint, namespace: str) -> None:

@@ -159,7 +159,6 @@ class Keeper:
     async def _outlast(self) -> None:
         grace_s = self._config.workers.orphan_grace_period + ORPHAN_KILL_S
         watched = dict(self._pidfds)
-        await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
         ends = []
         for pidfd in watched.values():

@@ -37,6 +37,7 @@ from tqd.master.events import (
     Terminate,
     Tick,
 )
+from tqd.system import exits
 
 BOOT_LIMIT_S = 60.0
 KILL_MARGIN_S = 5.0
@@ -51,9 +52,6 @@ JITTER = 0.2
 KEEPER = "keeper"
 REDIS = "redis"
 
-EXIT_UNAVAILABLE = 69
-EXIT_INTERNAL = 70
-EXIT_FENCED = 75
 
 
 class ChildState(StrEnum):
@@ -189,7 +187,7 @@ class Fleet:
             return self._advance_stop(now)
         if self.phase is Phase.STARTING:
             return self._boot_failure(seat, before, code, now)
-        if code == EXIT_FENCED or lived_s >= HEALTHY_AFTER_S:
+        if code == exits.FENCED or lived_s >= HEALTHY_AFTER_S:
             seat.failures = 0
         # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would
         # otherwise have its worker replaced without a pause for ever.
@@ -211,7 +209,7 @@ class Fleet:
             text = (
                 f"the {role} {seat.name} {death(code)} before it {when}; see the log above for its last words"
             )
-            self._verdict = Finish(EXIT_UNAVAILABLE if seat.role is Role.REDIS else EXIT_INTERNAL, text)
+            self._verdict = Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
         self.phase = Phase.STOPPING
         return [*self._drain_workers(FAST_GRACE_S, now), *self._advance_stop(now)]
 
@@ -264,7 +262,7 @@ class Fleet:
 def pause_s(failures: int, chance: float) -> float:
     """Return the pause before a seat is filled again, in s.
 
-    None after the first death; then 0.5 · 2ⁿ s up to 30 s, give or take a fifth.
+    No pause after the first death; then 0.5 · 2ⁿ s up to 30 s, give or take a fifth.
     """
     if failures <= 1:
         return 0.0

@@ -12,9 +12,10 @@ import selectors
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tqd.clock import chance, monotonic
+from tqd.config.redact import redacted
 from tqd.errors import Malformed
 from tqd.log import Log
 from tqd.master.control import Answer, ControlServer
@@ -38,8 +39,9 @@ from tqd.master.events import (
     Terminate,
     Tick,
 )
-from tqd.master.fleet import EXIT_INTERNAL, KEEPER, ChildState, Fleet, FleetPlan
+from tqd.master.fleet import KEEPER, ChildState, Fleet, FleetPlan
 from tqd.master.status import Identity, picture
+from tqd.system import exits
 from tqd.system.fork import ChildPipes, spawn
 from tqd.system.notify import Notifier, status
 from tqd.system.process import start_ticks
@@ -163,7 +165,7 @@ class Master:
         except OSError as error:
             # No process to be had now: for the fleet it is one that ended at once.
             self._log.error("a child could not be forked", seat=seat, error=str(error))
-            self._feed(Exited(seat, EXIT_INTERNAL))
+            self._feed(Exited(seat, exits.INTERNAL))
             return
         ticks = start_ticks(child.pid) or 0
         name = str(WorkerName(self._who.node, seat, child.pid, ticks))
@@ -250,6 +252,7 @@ class Master:
             case Ready(url):
                 if url:
                     self._app = message
+                    self._who = replace(self._who, redis_url=redacted(url))
                 self._feed(BecameReady(member.seat))
             case Failed(code, text):
                 self._feed(BootFailed(member.seat, code, text))

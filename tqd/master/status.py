@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tqd.master.crew import Depths, Member, Totals
 from tqd.master.events import Role
-from tqd.master.fleet import ChildState, Fleet, Phase, Seat
+from tqd.master.fleet import KEEPER, ChildState, Fleet, Phase, Seat
 
 HUNG_AFTER_S = 5.0
 """A worker without a beat for so long is shown as not answering."""
@@ -90,8 +90,8 @@ def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
 
 
 def _keeper(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, object]:
-    seat = fleet.seats["keeper"]
-    member = crew.get("keeper")
+    seat = fleet.seats[KEEPER]
+    member = crew.get(KEEPER)
     beat = member.keeper_beat if member is not None else None
     return {
         "pid": seat.pid or None,

@@ -17,7 +17,17 @@ from redis import connection as sync_redis
 from redis.asyncio import connection as async_redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoScriptError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
@@ -38,6 +48,7 @@ _OOM = re.compile(r"(^|-)OOM ")
 _NOT_NOW = ("LOADING ", "MASTERDOWN ", "READONLY ", "BUSY ", "CLUSTERDOWN ", "TRYAGAIN ")
 """How a Redis answers that reads its data from disk, runs somebody's long script, or is no master."""
 
+_NOT_NOW_KINDS = (ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
 _REFUSED = (AuthenticationError, ResponseError)
 
 
@@ -83,7 +94,8 @@ class Link:
                 await self._again(pipe, commands, missing, replies)
             return _ready(replies)
         except (*BROKEN, RedisError) as error:
-            await self.close()
+            if pipe is not None:
+                pipe.close()  # this one: another exchange may have opened a new one meanwhile
             raise refusal(self._endpoint, error) from error
 
     async def call(self, command: Command) -> Any:
@@ -108,9 +120,13 @@ class Link:
             if self._pipe is not None and not self._pipe.closed:
                 return self._pipe  # another exchange has opened it meanwhile
             pipe = RedisPipe(await connect(self._endpoint))
-            asked = monotonic()
-            (answer,) = _ready(await pipe.send(pack([("TIME",)]), 1, self._timeout_s))
-            self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+            try:
+                asked = monotonic()
+                (answer,) = _ready(await pipe.send(pack([("TIME",)]), 1, self._timeout_s))
+                self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+            except BaseException:
+                pipe.close()  # nobody else knows of it
+                raise
             self._pipe = pipe
             return pipe
 
@@ -145,7 +161,7 @@ class SyncLink:
                 fresh = self._round(connection, [*loads, *(commands[i] for i in missing)])
                 for place, reply in zip(missing, fresh[len(loads) :], strict=True):
                     replies[place] = reply
-            return replies
+            return _ready(replies)
         except (*BROKEN, RedisError) as error:
             self.close()
             raise refusal(self._endpoint, error) from error
@@ -215,7 +231,10 @@ def is_unknown_script(reply: Any) -> bool:
 
 def _ready(replies: Replies) -> Replies:
     for reply in replies:
-        if isinstance(reply, ResponseError) and str(reply).startswith(_NOT_NOW):
+        # redis-py's own reader makes classes of some of these words, ours leaves the words.
+        if isinstance(reply, _NOT_NOW_KINDS) or (
+            isinstance(reply, ResponseError) and str(reply).startswith(_NOT_NOW)
+        ):
             raise RedisConnectionError(str(reply))
     return replies
 

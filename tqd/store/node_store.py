@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tqd.errors import StoreFull
 from tqd.store import calls
+from tqd.store.bells import ring
 from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.keys import Keys
 from tqd.task.settle import Release, reclaimed
@@ -103,11 +104,7 @@ class NodeStore:
 
     async def ring(self, queues: Sequence[str]) -> None:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""
-        bells = [self._keys.bell(queue) for queue in queues]
-        lengths = await self._link.exchange([("LLEN", bell) for bell in bells])
-        silent = [bell for bell, length in zip(bells, lengths, strict=True) if length == 0]
-        if silent:
-            await self._link.exchange([("RPUSH", bell, 1) for bell in silent])
+        await ring(self._link, [self._keys.bell(queue) for queue in queues])
 
     async def depths(self, queues: Sequence[str]) -> tuple[list[QueueDepth], int]:
         """Return the depth of each queue, and the number of dead letters."""

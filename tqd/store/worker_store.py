@@ -12,6 +12,7 @@ from typing import Any
 
 from tqd.errors import StoreError
 from tqd.store import calls
+from tqd.store.bells import ring
 from tqd.store.calls import Claimant, Claimed
 from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.keys import Keys
@@ -119,10 +120,7 @@ class WorkerStore:
 
     async def ring(self) -> None:
         """Wake a worker for each queue: this one cannot take what it was woken for."""
-        lengths = await self._errand.exchange([("LLEN", bell) for bell in self._bells])
-        silent = [bell for bell, length in zip(self._bells, lengths, strict=True) if length == 0]
-        if silent:
-            await self._errand.exchange([("RPUSH", bell, 1) for bell in silent])
+        await ring(self._errand, self._bells)
 
     async def synchronise(self) -> None:
         """Measure Redis's time again; the work link takes over what the errand link measured."""

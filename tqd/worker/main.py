@@ -17,6 +17,7 @@ from tqd.log import Log
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.store.worker_store import WorkerStore
+from tqd.system import exits
 from tqd.system.channel import ChildChannel
 from tqd.system.fork import ChildPipes, unblock
 from tqd.system.loop import run
@@ -25,10 +26,6 @@ from tqd.task.names import WorkerName
 from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Ready
 from tqd.worker.lifecycle import Lifecycle
 from tqd.worker.loading import load_app
-
-EXIT_FENCED = 75
-EXIT_UNAVAILABLE = 69
-EXIT_CONFIG = 78
 
 GC_THRESHOLDS = (10_000, 20, 20)
 """Python's default of 700 objects is passed by every hundred tasks or so."""
@@ -77,11 +74,11 @@ class _Worker:
             self._channel.open()
             await self._register(store)
         except BootError as error:
-            return self._failed(EXIT_CONFIG, str(error))
+            return self._failed(exits.CONFIG, str(error))
         except StoreUnavailable as error:
-            return self._failed(EXIT_UNAVAILABLE, str(error))
+            return self._failed(exits.UNAVAILABLE, str(error))
         except StoreError as error:
-            return self._failed(EXIT_CONFIG, str(error))
+            return self._failed(exits.CONFIG, str(error))
         return await self._serve(queue, store)
 
     async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
@@ -94,7 +91,7 @@ class _Worker:
         await queue.aclose()
         if not ours:
             self._log.error("this worker was declared dead while it lived; another takes its place")
-        return 0 if ours else EXIT_FENCED
+        return 0 if ours else exits.FENCED
 
     def _store(self, queue: TaskQueue) -> WorkerStore:
         spec, config = self._spec, self._spec.config

@@ -11,6 +11,7 @@ import pytest
 from tests.support.links import KINDS, AnyLink
 from tests.support.redis_server import RedisServer
 from tests.support.store_driver import envelope, identity
+from tests.support.wait import auntil
 from tqd.errors import StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command, NewTask, store_new
 from tqd.store.connection import Endpoint, Link, accept
@@ -243,3 +244,23 @@ def test_a_full_redis_is_its_own_error_even_when_the_script_was_missing(
     finally:
         every_engine.client.config_set("maxmemory", 0)
     link.close()
+
+
+def test_a_refused_first_question_leaves_no_connection_behind(redis_server: RedisServer) -> None:
+    """As a Redis that still loads its data does, again and again: here the question itself is forbidden."""
+    rights = {"commands": ["+@all", "-time"], "keys": ["*"]}
+    redis_server.client.acl_setuser("mute", enabled=True, nopass=True, **rights)
+    url = redis_server.url.replace("unix://", "unix://mute:@")
+
+    async def scenario() -> None:
+        link = Link(Endpoint(url))
+        for _ in range(3):
+            with pytest.raises(StoreMismatch):
+                await link.exchange([("PING",)])
+        clients = redis_server.client.client_list
+        await auntil(lambda: not [c for c in clients() if c["user"] == "mute"], "all are closed")
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        redis_server.client.acl_deluser("mute")

@@ -10,7 +10,6 @@ import pytest
 
 from tests.unit.demo.test_account import CUT_OFF, KILLED, done, ledger, of
 from tests.unit.demo.test_counters import LINES, status
-from tqd.cli import exits
 from tqd.cli.demo_account import Account, faults
 from tqd.cli.demo_counters import counters
 from tqd.cli.demo_daemon import _environment, private_directory
@@ -18,6 +17,7 @@ from tqd.cli.demo_plan import Kind, Work
 from tqd.cli.demo_report import NEXT, report, verdict, waits
 from tqd.cli.demo_view import Tone
 from tqd.cli.main import main
+from tqd.system import exits
 from tqd.system.runtime import LONGEST_SOCKET_PATH
 
 

@@ -19,9 +19,6 @@ from tqd.master.events import (
 )
 from tqd.master.fleet import (
     BOOT_LIMIT_S,
-    EXIT_FENCED,
-    EXIT_INTERNAL,
-    EXIT_UNAVAILABLE,
     FAST_GRACE_S,
     HEALTHY_AFTER_S,
     JITTER,
@@ -33,6 +30,7 @@ from tqd.master.fleet import (
     death,
     pause_s,
 )
+from tqd.system import exits
 
 
 def spawned(actions: list[Action]) -> list[str]:
@@ -103,7 +101,7 @@ def test_a_child_that_dies_without_a_word_during_the_start_is_named() -> None:
     world = World(workers=1)
     world.start()
     world.die("worker-1", -11)
-    assert world.finish is not None and world.finish.code == EXIT_INTERNAL
+    assert world.finish is not None and world.finish.code == exits.INTERNAL
     assert "worker-1 was killed by SIGSEGV before it was ready" in world.finish.text
 
 
@@ -112,7 +110,7 @@ def test_an_embedded_redis_that_dies_during_the_start_is_unavailable() -> None:
     world.start()
     world.die("redis", 1)
     world.obey()
-    assert world.finish is not None and world.finish.code == EXIT_UNAVAILABLE
+    assert world.finish is not None and world.finish.code == exits.UNAVAILABLE
     assert "redis exited with code 1" in world.finish.text
 
 
@@ -130,14 +128,14 @@ def test_a_child_that_does_not_become_ready_is_killed() -> None:
     assert killed(world.pass_time(BOOT_LIMIT_S - 1)) == []
     assert killed(world.pass_time(1.5)) == ["worker-1"]
     world.obey()
-    assert world.finish is not None and world.finish.code == EXIT_INTERNAL
+    assert world.finish is not None and world.finish.code == exits.INTERNAL
 
 
 # -- deaths ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seat", ["worker-1", "keeper", "redis"])
-@pytest.mark.parametrize("code", [-9, 0, 1, 70, EXIT_FENCED])
+@pytest.mark.parametrize("code", [-9, 0, 1, 70, exits.FENCED])
 def test_a_later_death_is_answered_by_a_new_process_at_once(seat: str, code: int) -> None:
     world = running(embedded=True)
     assert spawned(world.die(seat, code)) == [seat]

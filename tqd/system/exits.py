@@ -1,4 +1,4 @@
-"""The exit codes of `tqd`, after sysexits where that has one."""
+"""The exit codes of `tqd` and of its children, after sysexits where that has one."""
 
 OK = 0
 FAILURE = 1
@@ -7,4 +7,5 @@ USAGE = 64
 UNAVAILABLE = 69
 INTERNAL = 70
 CANNOT_CREATE = 73
+FENCED = 75
 CONFIG = 78
