@@ -32,6 +32,11 @@ def figure(name: str, readings: Sequence[float], **notes: float) -> Figure:
     return Figure(name=name, value=median(readings), readings=tuple(readings), notes=notes)
 
 
+def greatest(name: str, readings: Sequence[float], **notes: float) -> Figure:
+    """Return the figure whose value is the greatest of its readings: for what must never be exceeded."""
+    return Figure(name=name, value=max(readings), readings=tuple(readings), notes=notes)
+
+
 def paired(dividends: Sequence[float], divisors: Sequence[float]) -> list[float]:
     """Return the ratios of readings that were taken next to one another."""
     return [one / other for one, other in zip(dividends, divisors, strict=True)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,16 +23,20 @@ import psutil
 from perf import tasks
 from tests.support.redis_server import RedisServer
 from tests.support.wait import until
+from tqd.cli.daemon import NotAnswering, ask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.system.embedded import find_binary
+from tqd.system.runtime import RuntimeDirectory
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = "tqd"
-READY_S = 20.0
+SLOTS = 100
+READY_S = 30.0
 STOP_S = 20.0
+ANSWER_S = 5.0
 
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -75,42 +80,67 @@ def point_client_at(server: RedisServer, namespace: str = NAMESPACE) -> None:
 
 
 class Daemon:
-    """One `python -m tqd start` in the foreground, in a runtime directory of its own."""
+    """One `python -m tqd start` in the foreground, in a runtime directory of its own.
+
+    `environ` is for its processes alone: settings, and what the tasks need to know.
+    """
 
     def __init__(
-        self, server: RedisServer, *, namespace: str = NAMESPACE, workers: int = 1, fifo: Path | None = None
+        self,
+        server: RedisServer,
+        *,
+        namespace: str = NAMESPACE,
+        workers: int = 1,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.keys = Keys(namespace)
         self.workers = workers
         self._directory = Path(tempfile.mkdtemp(prefix="tqd-perf-"))
-        self._runtime = str(self._directory / "run")
+        self._runtime = RuntimeDirectory(str(self._directory / "run"))
         config = self._directory / "tqd.toml"
         config.touch()  # an empty one: whatever this machine has in /etc is not measured
         self._command = [
             sys.executable, "-m", "tqd", "start", "-c", str(config), "-A", tasks.APP, "-r", server.url,
-            "-w", str(workers), "-C", "100", "--runtime-dir", self._runtime,
+            "-w", str(workers), "-C", str(SLOTS), "--runtime-dir", self._runtime.path,
         ]  # fmt: skip
-        ours = ("TQD_", "REDIS_URL", "LOG_")
-        self._environ = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        self._environ["TQD_REDIS__NAMESPACE"] = namespace
-        if fifo is not None:
-            self._environ[tasks.FIFO] = str(fifo)
+        cleared = ("TQD_", "REDIS_URL", "LOG_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(cleared)}
+        self._environ = kept | {"TQD_REDIS__NAMESPACE": namespace} | dict(environ or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> None:
         """Start the daemon and return at once."""
         parent = os.getpid()
-        with open(self._directory / "log", "ab") as log:
+        with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=lambda: _die_with(parent),
             )  # fmt: skip
 
+    @property
+    def process(self) -> psutil.Process:
+        """The master's process; the daemon must have been started."""
+        assert self._process is not None, "the daemon was not started"
+        return psutil.Process(self._process.pid)
+
+    @property
+    def log(self) -> str:
+        """What the daemon has written so far."""
+        return self._log.read_text(errors="replace")
+
+    def ask(self, timeout_s: float = ANSWER_S, **request: str) -> dict[str, Any]:
+        """Return the master's answer to a request on its control socket; RuntimeError when there is none."""
+        answer = ask(self._runtime, request, timeout_s=timeout_s)
+        if answer is None:
+            raise RuntimeError(f"no daemon is there to be asked:\n{self.log[-2000:]}")
+        return answer
+
     def status(self) -> dict[str, Any]:
-        """Return what `tqd status --json` says; empty when it says nothing."""
-        command = [sys.executable, "-m", "tqd", "status", "--json", "--runtime-dir", self._runtime]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=STOP_S)
-        return json.loads(done.stdout) if done.stdout else {}
+        """Return what the master says of the daemon; empty when it says nothing."""
+        try:
+            return ask(self._runtime, "status") or {}
+        except NotAnswering:
+            return {}
 
     def wait_until_ready(self) -> None:
         """Return when every worker is ready; RuntimeError with the log when the daemon ends instead."""
@@ -120,16 +150,33 @@ class Daemon:
         """Return the worker processes."""
         return [psutil.Process(worker["pid"]) for worker in self.status()["workers"]]
 
+    def terminate(self) -> float:
+        """Send the daemon SIGTERM; returns after how many s it has ended. RuntimeError when it does not."""
+        assert self._process is not None, "the daemon was not started"
+        pidfd = os.pidfd_open(self._process.pid)
+        try:
+            began = time.monotonic()
+            self._process.send_signal(signal.SIGTERM)
+            if not select.select([pidfd], [], [], STOP_S)[0]:
+                raise RuntimeError(f"the daemon has not ended {STOP_S:g} s after SIGTERM:\n{self.log[-2000:]}")
+            return time.monotonic() - began
+        finally:
+            os.close(pidfd)
+
     def stop(self) -> None:
         """Stop the daemon, by force when it does not stop by itself."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def __enter__(self) -> Daemon:
@@ -146,13 +193,17 @@ class Daemon:
     ) -> None:
         self.stop()
 
+    @property
+    def _log(self) -> Path:
+        return self._directory / "log"
+
     def _ready(self) -> bool:
         assert self._process is not None, "the daemon was not started"
         if self._process.poll() is not None:
-            log = (self._directory / "log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"the daemon ended with {self._process.returncode}:\n{log}")
-        workers = self.status().get("workers", [])
-        return len(workers) == self.workers and all(worker["state"] == "ready" for worker in workers)
+            raise RuntimeError(f"the daemon ended with {self._process.returncode}:\n{self.log[-2000:]}")
+        status = self.status()
+        states = [worker["state"] for worker in status.get("workers", [])]
+        return states == ["ready"] * self.workers and status["state"] == "running"
 
 
 class Stamps:
@@ -189,7 +240,7 @@ def stamping_daemon(server: RedisServer) -> Iterator[Stamps]:
     stamps = Stamps()
     try:
         point_client_at(server)
-        with Daemon(server, fifo=stamps.path):
+        with Daemon(server, environ={tasks.FIFO: str(stamps.path)}):
             yield stamps
     finally:
         stamps.close()

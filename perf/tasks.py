@@ -8,13 +8,18 @@ import os
 import struct
 import time
 
-from tqd import TaskQueue
+from tqd import Context, TaskQueue
 
 APP = "perf.tasks:tq"
 FIFO = "TQD_PERF_FIFO"
 """Environment variable of the daemon: the pipe into which `stamp` writes."""
 
+JOURNAL = "TQD_PERF_JOURNAL"
+"""Environment variable of the daemon: the file into which `told` and `block` write."""
+
 STAMP = struct.Struct("<qq")
+ENTRY = struct.Struct("<qqqqq")
+BEGAN, ENDED = 0, 1
 
 tq = TaskQueue()
 
@@ -51,6 +56,32 @@ async def stamp(reference_ns: int) -> None:
     os.write(_pipe(), STAMP.pack(reference_ns, began_ns))
 
 
+@tq.task(name="perf.told", max_retries=0)
+async def told(context: Context, number: int, seconds: float) -> None:
+    """Sleep, and keep a journal of it: an entry for the first line and one for the last."""
+    _tell(number, context.fence, BEGAN)
+    await asyncio.sleep(seconds)
+    _tell(number, context.fence, ENDED)
+
+
+@tq.task(name="perf.block", max_retries=0)
+async def block(context: Context, number: int) -> None:
+    """Block the worker's loop for ever."""
+    _tell(number, context.fence, BEGAN)
+    while True:
+        time.sleep(3600.0)
+
+
 @functools.cache
 def _pipe() -> int:
     return os.open(os.environ[FIFO], os.O_WRONLY)
+
+
+def _tell(number: int, fence: int, word: int) -> None:
+    # In one write at the file's end: what is written outlives a SIGKILL, and nobody's entry is torn.
+    os.write(_journal(), ENTRY.pack(number, fence, os.getpid(), word, time.monotonic_ns()))
+
+
+@functools.cache
+def _journal() -> int:
+    return os.open(os.environ[JOURNAL], os.O_WRONLY | os.O_APPEND)

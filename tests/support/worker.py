@@ -30,7 +30,7 @@ from tqd.system.process import start_ticks
 from tqd.task.names import WorkerName
 from tqd.wire.messages import Beat, Message
 from tqd.wire.records import FailureRecord
-from tqd.worker.lifecycle import Lifecycle
+from tqd.worker.lifecycle import Ending, Lifecycle
 
 T = TypeVar("T")
 
@@ -52,8 +52,9 @@ class KeptMessages:
     def __init__(self) -> None:
         self.messages: list[Message] = []
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> bool:
         self.messages.append(message)
+        return True
 
     @property
     def last(self) -> Beat:
@@ -76,7 +77,7 @@ class Worker:
         self._lease_ms = round(config.node.lease * 1000)
         self._parts = (config, queue.registry, self.store, self.channel, Log(worker=name))
         self.lifecycle: Lifecycle
-        self._runner: asyncio.Task[bool]
+        self._runner: asyncio.Task[Ending]
 
     async def start(self) -> None:
         await self.store.register(self._lease_ms)
@@ -87,11 +88,11 @@ class Worker:
     def ended(self) -> bool:
         return self._runner.done()
 
-    async def served(self) -> bool:
+    async def served(self) -> Ending:
         """Wait for the end and return what serve said; raises what it raised."""
         return await asyncio.wait_for(asyncio.shield(self._runner), LEAVE_S)
 
-    async def drain(self, grace_s: float) -> bool:
+    async def drain(self, grace_s: float) -> Ending:
         """Stop and wait for the end."""
         self.lifecycle.drain(grace_s)
         return await self.served()

@@ -7,44 +7,70 @@ import functools
 import os
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from tqd import log
 from tqd.cli.main import code_of, given, version
+from tqd.config.diff import Change, diff, effective
 from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.config.redact import redacted
+from tqd.config.secret import read_password
 from tqd.errors import BootError, TqdError
 from tqd.keeper.main import KeeperSpec, keeper_main
-from tqd.master.fleet import FleetPlan
-from tqd.master.shell import ChildMain, ChildMains, Master
+from tqd.master.launch import ChildMain, ChildMains, Launch
+from tqd.master.plan import FleetPlan, Limits
+from tqd.master.shell import Master
 from tqd.master.status import Identity
 from tqd.system import exits
 from tqd.system.background import run_in_background
 from tqd.system.embedded import EmbeddedServer, prepare, server_main
-from tqd.system.fork import freeze
-from tqd.system.process import host_key, start_ticks
+from tqd.system.fork import ChildPipes, freeze
+from tqd.system.process import host_key, start_ticks, working_directory
 from tqd.system.runtime import Pidfile, RuntimeDirectory, choose
 from tqd.system.usage import cores
 from tqd.task.names import NodeName, host_digest
 from tqd.worker.main import WorkerSpec, worker_main
 
+_MB = 1_048_576
+
 
 def run(options: argparse.Namespace) -> int:
     """Start the daemon; returns when it has ended, or with -d when it is ready."""
-    config = load(options.config, os.environ, given(options), cores())
+    sources = Sources(options.config, dict(os.environ), given(options), working_directory(os.environ))
+    config = sources.read()
     if not config.tasks.app:
         raise BootError("no app is named: the daemon needs one to know the tasks; pass --app module:attr")
     directory = choose(config.daemon.runtime_dir, os.environ)
     directory.make()
     if options.detach:
-        return _detached(config, directory)
-    code, text = serve(config, directory, lambda: None)
+        return _detached(sources, config, directory)
+    code, text = serve(sources, config, directory, lambda: None)
     return _tell(code, text)
 
 
-def serve(config: Config, directory: RuntimeDirectory, on_ready: Callable[[], None]) -> tuple[int, str]:
+@dataclass(frozen=True, slots=True, kw_only=False)
+class Sources:
+    """Where the configuration comes from, at the start and at each reload; and the start's directory."""
+
+    path: str | None
+    environ: Mapping[str, str]
+    flags: Mapping[str, object]
+    directory: str
+
+    def read(self) -> Config:
+        """Return the configuration as it is now; raises ConfigError."""
+        return load(self.path, self.environ, self.flags, cores())
+
+
+def serve(
+    sources: Sources,
+    config: Config,
+    directory: RuntimeDirectory,
+    on_ready: Callable[[], None],
+    log_path: str = "",
+) -> tuple[int, str]:
     """Be the daemon; returns its exit code and, when that is not 0, the reason."""
     log.configure(config.logging.level, config.logging.format, sys.stderr)
     pidfile = Pidfile(directory.pidfile)
@@ -52,52 +78,115 @@ def serve(config: Config, directory: RuntimeDirectory, on_ready: Callable[[], No
     server = None
     if config.redis.embedded:
         server = prepare(directory.redis_socket, config.redis.data_dir or directory.redis_data)
-        config = replace(config, redis=replace(config.redis, url=server.url))
         log.Log(role="master").info(
             "embedded redis", binary=server.binary, origin=server.origin, data=server.data
         )
     node = NodeName(node_name(config), host_digest(host_key()), os.urandom(4).hex())
-    plan = FleetPlan(
-        workers=tuple(f"{config.workers.prefix}-{n}" for n in range(1, config.workers.initial_count + 1)),
-        embedded_redis=server is not None,
-        grace_s=config.workers.shutdown_grace_period,
-    )
+    builder = Builder(sources, node, server, directory, read_password(config, sources.environ))
     who = Identity(
         pid=os.getpid(),
         node=str(node),
         version=version(),
         runtime_dir=directory.path,
         app=config.tasks.app,
-        redis_url=redacted(config.redis.url),
+        redis_url=redacted(server.url if server else config.redis.url),
         queues=config.queues.names,
     )
     freeze()
+    launch = builder.launch(config)
     master = Master(
-        plan, mains(config, node, server, directory), who, directory.control_socket, on_ready, os.environ
+        launch, builder.relaunch, who, directory.control_socket, on_ready, sources.environ, log_path
     )
     return master.run()
 
 
-def mains(
-    config: Config, node: NodeName, server: EmbeddedServer | None, directory: RuntimeDirectory
-) -> ChildMains:
-    """Return what the children do."""
+class Builder:
+    """Makes what a generation is started from; `relaunch` reads the configuration anew for the next one."""
 
-    def worker(label: str) -> ChildMain:
-        spec = WorkerSpec(config=config, node=str(node), label=label, directory=os.getcwd())
-        return functools.partial(worker_main, spec)
+    def __init__(
+        self,
+        sources: Sources,
+        node: NodeName,
+        server: EmbeddedServer | None,
+        directory: RuntimeDirectory,
+        password: str,
+    ) -> None:
+        self._sources = sources
+        self._node = node
+        self._server = server
+        self._directory = directory
+        self._password = password
 
-    def keeper(url: str, namespace: str) -> ChildMain:
-        spec = KeeperSpec(
-            config=config,
-            node=node,
-            url=url or config.redis.url,
-            namespace=namespace or config.redis.namespace,
+    def relaunch(self, current: Launch) -> tuple[Launch, tuple[Change, ...]]:
+        """Return the next launch, and what has changed since the current one; raises ConfigError."""
+        new = self._sources.read()
+        changes = diff(current.config, new)
+        return self.launch(effective(current.config, new)), changes
+
+    def launch(self, config: Config) -> Launch:
+        """Return what children are started from by this configuration."""
+        return Launch(config=config, plan=fleet_plan(config), mains=self._mains(config))
+
+    def _mains(self, config: Config) -> ChildMains:
+        server = self._server
+        used = config
+        if server is not None:
+            used = replace(config, redis=replace(config.redis, url=server.url))
+
+        def worker(label: str, patience_s: float) -> ChildMain:
+            spec = WorkerSpec(
+                config=used, node=str(self._node), label=label, directory=self._app_directory(config),
+                patience_s=patience_s, password=self._password,
+            )  # fmt: skip
+            return _logged(config, functools.partial(worker_main, spec))
+
+        def keeper(url: str, namespace: str) -> ChildMain:
+            spec = KeeperSpec(
+                config=used,
+                node=self._node,
+                url=url or used.redis.url,
+                namespace=namespace or config.redis.namespace,
+                password=self._password,
+            )
+            return _logged(config, functools.partial(keeper_main, spec))
+
+        path = os.path.join(self._directory.path, "redis.log")
+        return ChildMains(
+            worker=worker, keeper=keeper, redis=None if server is None else server_main(server, path)
         )
-        return functools.partial(keeper_main, spec)
 
-    redis = None if server is None else server_main(server, os.path.join(directory.path, "redis.log"))
-    return ChildMains(worker=worker, keeper=keeper, redis=redis)
+    def _app_directory(self, config: Config) -> str:
+        # Joined, not resolved: a link that a deploy switches is followed anew by each worker.
+        return os.path.join(self._sources.directory, config.tasks.directory).rstrip("/") or "/"
+
+
+def fleet_plan(config: Config) -> FleetPlan:
+    """Return what the fleet shall be by a configuration."""
+    workers = config.workers
+    return FleetPlan(
+        workers=workers.initial_count,
+        embedded_redis=config.redis.embedded,
+        grace_s=workers.shutdown_grace_period,
+        prefix=workers.prefix,
+        boot_timeout_s=workers.boot_timeout,
+        hung_after_s=workers.hung_after,
+        limits=Limits(
+            max_tasks=workers.max_tasks_per_child,
+            max_age_s=workers.max_age,
+            max_rss_bytes=round(workers.max_rss_mb * _MB),
+            max_pss_bytes=round(workers.max_pss_mb * _MB),
+        ),
+    )
+
+
+def _logged(config: Config, main: ChildMain) -> ChildMain:
+    """Return a child's main that logs by its own generation's settings."""
+
+    def run(pipes: ChildPipes) -> int:
+        log.configure(config.logging.level, config.logging.format, sys.stderr)
+        return main(pipes)
+
+    return run
 
 
 def node_name(config: Config) -> str:
@@ -110,10 +199,10 @@ def node_name(config: Config) -> str:
     return f"{host}-{host_digest(directory)[:6]}"
 
 
-def _detached(config: Config, directory: RuntimeDirectory) -> int:
+def _detached(sources: Sources, config: Config, directory: RuntimeDirectory) -> int:
     def daemon(ready: Callable[[], None]) -> tuple[int, str]:
         try:
-            return serve(config, directory, ready)
+            return serve(sources, config, directory, ready, directory.log)
         except TqdError as error:
             return code_of(error), str(error)
 

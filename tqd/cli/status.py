@@ -1,76 +1,95 @@
-"""`tqd status`: what the daemon is doing, as a table or as JSON."""
+"""`tqd status`: what the daemon is doing, as tables or as JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+import os
+import sys
 
-from tqd.cli.daemon import ask, directory_of
+from tqd.cli import view_events, view_head, view_tables
+from tqd.cli.daemon import accepted, ask, directory_of, looked_in
+from tqd.cli.figures import rate, span
+from tqd.cli.lines import Line, Tone, fold, line, printable, render
+from tqd.cli.output import style_of, width_of
+from tqd.cli.view_head import Status
 from tqd.system import exits
+from tqd.system.runtime import RuntimeDirectory
+
+EVENTS = 5
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the status; 0 healthy, 1 degraded, 3 not running."""
+    """Print the status; 0 healthy, 1 not, 3 not running."""
     directory = directory_of(options)
     status = ask(directory, "status")
     if status is None:
-        if options.json:
-            print(json.dumps({"state": "not running", "runtime_dir": directory.path}))
-        else:
-            print(f"tqd is not running (runtime directory {directory.path})")
+        tell_not_running(directory, as_json=options.json)
         return exits.NOT_RUNNING
-    print(json.dumps(status, indent=2) if options.json else "\n".join(lines(status)))
-    return exits.OK if status["state"] == "running" else exits.FAILURE
-
-
-def lines(status: dict[str, Any]) -> list[str]:
-    """Return the status as lines for a person."""
-    master, totals = status["master"], status["totals"]
-    out = [
-        f"tqd {master['version']} is {status['state']}: {master['app']}, pid {master['pid']}, "
-        f"up {_span(master['uptime_s'])}, node {master['node']}",
-        *(f"  problem: {problem}" for problem in status["problems"]),
-        f"tasks since start: {totals['done']:,} done, {totals['failed']:,} failed, "
-        f"{totals['retried']:,} retried, {totals['reclaimed']:,} recovered; "
-        f"run time p50 {_ms(totals['run_p50_s'])}, p95 {_ms(totals['run_p95_s'])}",
-        "",
-        f"{'worker':<14} {'pid':>8} {'state':<9} {'busy':>9} {'done':>11} {'failed':>8} "
-        f"{'memory':>9} {'lag':>8}",
-    ]
-    out += [_worker(worker) for worker in status["workers"]]
-    out += ["", f"{'queue':<24} {'ready':>11} {'scheduled':>11}"]
-    out += [f"{q['name']:<24} {q['ready']:>11,} {q['scheduled']:>11,}" for q in status["queues"]]
-    if status["dead_letters"] is not None:
-        age = status["sampled_s_ago"]
-        out.append(
-            f"dead letters: {status['dead_letters']:,}" + (f" (as of {age:.0f} s ago)" if age > 1 else "")
-        )
+    accepted(status)
+    if options.json:
+        print(json.dumps(status, indent=2))
     else:
-        out.append("the queues are not known: no sample from Redis yet")
+        width, style = width_of(sys.stdout), style_of(sys.stdout, os.environ)
+        print("\n".join(render(one, width, style) for one in lines(status, width)))
+    return exits.OK if view_head.is_healthy(status) else exits.FAILURE
+
+
+def tell_not_running(directory: RuntimeDirectory, *, as_json: bool) -> None:
+    """Print that no daemon is there, and where it was looked for."""
+    if as_json:
+        print(json.dumps({"state": view_head.NOT_RUNNING, "runtime_dir": directory.path}))
+    else:
+        print(f"tqd is not running ({looked_in(directory.path)})")
+
+
+def lines(status: Status, width: int | None) -> list[Line]:
+    """Return the status as lines for a person; `width` is where sentences are folded, None nowhere."""
+    out = _head(status, width)
+    for text, tone in view_head.news(status, old=True):
+        out += [line(row, tone) for row in fold(f"  {text}", width, "    ")]
+    out += [
+        line(""),
+        *view_tables.workers(status.get("workers") or [], width, drawn=False),
+        line(""),
+        *view_tables.queues(status.get("queues") or [], width),
+        view_tables.dead(status),
+    ]
+    events = (status.get("events") or [])[-EVENTS:]
+    if events:
+        out += [line(""), line("last events", Tone.FAINT)]
+        out += [view_events.event(one, dated=False) for one in events]
     return out
 
 
-def _worker(worker: dict[str, Any]) -> str:
-    def shown(key: str, width: int, suffix: str = "") -> str:
-        value = worker[key]
-        return f"{'-' if value is None else format(value, ',') + suffix:>{width}}"
+def _head(status: Status, width: int | None) -> list[Line]:
+    master = status.get("master") or {}
+    state = printable(str(status.get("state", "?")))
+    known = [view_head.generation(status), view_head.workers_ready(status)]
+    per_s = (status.get("totals") or {}).get("rate_per_s")
+    if per_s is not None:
+        known.append(f"{rate(per_s)} now")
+    return [
+        [
+            (f"tqd {master.get('version', '?')} is ", Tone.PLAIN),
+            (state, view_head.tone_of(state)),
+            (
+                f": {printable(str(master.get('app', '?')))}, pid {master.get('pid', '-')}, "
+                f"up {span(master.get('uptime_s'))}, node {printable(str(master.get('node', '?')))}",
+                Tone.PLAIN,
+            ),
+        ],
+        line(", ".join(part for part in known if part)),
+        view_head.tasks(status, width),
+        view_head.memory(status, width, drawn=False),
+        line(_redis(status)),
+    ]
 
-    slots = "-" if worker["slots"] is None else f"{worker['busy']}/{worker['slots']}"
-    rss = worker["rss_bytes"]
-    memory = "-" if rss is None else f"{rss / 1_048_576:.1f} MB"
-    lag = "-" if worker["lag_ms"] is None else f"{worker['lag_ms']:.1f} ms"
-    return (
-        f"{worker['id']:<14} {worker['pid'] or '-':>8} {worker['state']:<9} {slots:>9} {shown('done', 11)} "
-        f"{shown('failed', 8)} {memory:>9} {lag:>8}"
-    )
 
-
-def _span(seconds: float) -> str:
-    minutes, s = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {s} s" if minutes else f"{s} s"
-
-
-def _ms(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds * 1000:.2f} ms"
+def _redis(status: Status) -> str:
+    master, known = status.get("master") or {}, status.get("keeper") or {}
+    down_s = known.get("redis_down_s")
+    says = f"has not answered for {span(down_s)}" if down_s else "answers" if down_s == 0 else ""
+    beat = "" if known.get("beat_s_ago") is None else f", heard {known['beat_s_ago']:.1f} s ago"
+    keeper = f"keeper pid {known.get('pid') or '-'} {printable(str(known.get('state', '-')))}{beat}"
+    return f"Redis {printable(str(master.get('redis_url', '-')))} {says}".rstrip() + f"; {keeper}"

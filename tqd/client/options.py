@@ -34,6 +34,7 @@ def task_options(
     retry_delay: Duration | None,
     max_retry_delay: Duration | None,
     result_ttl: Duration | None,
+    hard_timeout: Duration | None,
 ) -> TaskOptions:
     """Return checked options; RegistrationError names the first one that cannot be."""
     if queue is not None and not QUEUE_NAME.fullmatch(queue):
@@ -49,6 +50,7 @@ def task_options(
         retry_delay_s=_duration("retry_delay", retry_delay),
         max_retry_delay_s=_duration("max_retry_delay", max_retry_delay),
         result_ttl_s=_duration("result_ttl", result_ttl),
+        hard_timeout_s=_duration("hard_timeout", hard_timeout),
     )
 
 

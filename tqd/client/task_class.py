@@ -51,10 +51,13 @@ class Task:
         retry_delay: Duration | None = None,
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
+        hard_timeout: Duration | None = None,
     ) -> None:
         super().__init_subclass__()
         dataclass(cls)
-        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        options = task_options(
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
+        )
         cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options)
         cls.__app__ = app
         if app is None:
@@ -90,10 +93,13 @@ class Task:
         retry_delay: Duration | None = None,
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
+        hard_timeout: Duration | None = None,
         headers: dict[str, str] | None = None,
     ) -> BoundTask:
         """Return this task with options for this enqueue; as `TaskFunction.using`."""
-        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        options = task_options(
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
+        )
         return BoundTask(self, placement(options, delay, eta, headers))
 
 

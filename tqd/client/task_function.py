@@ -84,15 +84,19 @@ class NamedTask(Bound[P, R]):
         retry_delay: Duration | None = None,
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
+        hard_timeout: Duration | None = None,
         headers: dict[str, str] | None = None,
     ) -> Bound[P, R]:
         """Return the task with options for this enqueue; they win over the declaration's.
 
         Durations are seconds or timedeltas. `delay` counts from now and `eta` is a time with a zone;
-        `max_retries` counts runs after the first; `timeout` 0 means none; `result_ttl` is how long
-        the result is kept (0: not at all); `headers` travel with the task.
+        `max_retries` counts runs after the first; `timeout` cancels and `hard_timeout` ends the
+        process (see `TaskQueue.task`), 0 means none; `result_ttl` is how long the result is kept (0:
+        not at all); `headers` travel with the task.
         """
-        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        options = task_options(
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
+        )
         route = Route(self._route.name, self._route.handler, placement(options, delay, eta, headers))
         return Bound(self._owner, route)
 

@@ -114,6 +114,7 @@ class TaskQueue:
         retry_delay: Duration | None = None,
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
+        hard_timeout: Duration | None = None,
     ) -> _Decorator: ...
 
     def task(
@@ -128,6 +129,7 @@ class TaskQueue:
         retry_delay: Duration | None = None,
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
+        hard_timeout: Duration | None = None,
     ) -> Any:
         """Declare a function as a task, with or without options.
 
@@ -135,9 +137,16 @@ class TaskQueue:
         module-qualified name unless given. Durations are seconds or timedeltas: `timeout` (300; 0:
         none), `retry_delay` (1, doubled by each failure up to `max_retry_delay`, 600), `result_ttl`
         (0: no result is kept). `max_retries` (3) counts runs after the first.
+
+        `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
+        (0: none) ends it whatever it does: the worker process is ended when nothing else stops the
+        code. Either way the attempt has failed and is retried as after an error; what else the worker
+        had in hand runs again elsewhere at no cost. Use it for code that may hang, above `timeout`.
         RegistrationError: the name is taken by another function, or an option cannot be.
         """
-        options = task_options(queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl)
+        options = task_options(
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
+        )
 
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
             if not callable(function):

@@ -1,4 +1,4 @@
-"""Find and read the configuration file, then let `parse` decide. The only I/O of this package.
+"""Find and read the configuration file, then let `parse` decide.
 
 The file is the one that was named, else ./tqd.toml, else /etc/tqd/tqd.toml, else none at all: every
 setting has a default. It is never written.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqd.config.model import Config
 from tqd.config.parse import TomlFile, merge, parse
+from tqd.config.regular import Unreadable, read_regular
 from tqd.errors import ConfigError, ConfigProblem
 
 SEARCH_PATH = ("tqd.toml", "/etc/tqd/tqd.toml")
@@ -42,15 +43,14 @@ def _files(path: str | None) -> list[TomlFile]:
 
 
 def read(path: str) -> dict[str, object]:
-    """Return what a TOML file holds; raises ConfigError with the path and the place."""
+    """Return what a TOML file holds; raises ConfigError with the path and the place.
+
+    Never blocks: what is not a regular file is refused.
+    """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _unusable(path, "file", path, f"cannot be read: {reason}") from error
-    if len(content) > LARGEST_BYTES:
-        raise _unusable(path, "file", path, f"is larger than {LARGEST_BYTES:,} bytes")
+        content = read_regular(path, LARGEST_BYTES)
+    except Unreadable as error:
+        raise _unusable(path, "file", path, str(error)) from error
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

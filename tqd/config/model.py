@@ -13,6 +13,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfig:
     url: str
+    password_file: str
     namespace: str
     connection_timeout: float
     command_timeout: float
@@ -27,12 +28,19 @@ class WorkersConfig:
     shutdown_grace_period: float
     orphan_grace_period: float
     prefix: str
+    hung_after: float
+    boot_timeout: float
+    max_tasks_per_child: int
+    max_age: float
+    max_rss_mb: float
+    max_pss_mb: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TasksConfig:
     app: str
     modules: tuple[str, ...]
+    directory: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tqd.config.model import Config
 from tqd.keeper.service import Keeper
@@ -20,24 +19,27 @@ from tqd.task.names import NodeName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSpec:
-    """What the master decides for the keeper; url and namespace are those its workers use."""
+    """What the master decides for the keeper; url and namespace are those its workers use.
+
+    `password` is for Redis, when the URL has none.
+    """
 
     config: Config
     node: NodeName
     url: str
     namespace: str
+    password: str = field(default="", repr=False)
 
 
 def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
     """Be the keeper until drained; returns the exit code."""
-    faulthandler.enable()
     run(_serve(spec, pipes))
     return 0
 
 
 async def _serve(spec: KeeperSpec, pipes: ChildPipes) -> None:
     redis = spec.config.redis
-    endpoint = Endpoint(spec.url, redis.connection_timeout, redis.command_timeout)
+    endpoint = Endpoint(spec.url, redis.connection_timeout, redis.command_timeout, spec.password)
     store = NodeStore(endpoint, Keys(spec.namespace), str(spec.node))
     keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"))
     # The master's word comes over the pipe; when it is dead, the pipe's end says so.

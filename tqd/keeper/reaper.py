@@ -4,16 +4,23 @@ A worker is dead when the master saw its end, when its node's lease is over, or 
 this daemon, in this run or an earlier one on this host, and its process does not exist. It is fenced
 off first and then reclaimed; what is left over when this process dies in between is found among the
 lost.
+
+When the master killed the worker because of one attempt, that attempt has failed: it is settled as such
+before the rest goes back, and the rest is not blamed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from tqd.clock import chance
 from tqd.errors import StoreMismatch
+from tqd.keeper.culprit import Culprit
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
+from tqd.task.identity import to_text
 from tqd.task.names import NodeName, parse_node, parse_worker
+from tqd.task.settle import Bury
 
 StartTicks = Callable[[int], int | None]
 
@@ -32,19 +39,28 @@ class Reaper:
     """Each duty is one call that may be repeated; the service decides when."""
 
     def __init__(
-        self, store: NodeStore, node: NodeName, queues: tuple[str, ...], start_ticks: StartTicks, log: Log
+        self,
+        store: NodeStore,
+        node: NodeName,
+        queues: tuple[str, ...],
+        max_dead: int,
+        start_ticks: StartTicks,
+        log: Log,
     ) -> None:
         self._store = store
         self._node = node
         self._queues = queues
+        self._max_dead = max_dead
         self._start_ticks = start_ticks
         self._log = log
         self.reclaimed = 0
 
-    async def worker_gone(self, worker: str) -> None:
-        """Take back what a worker of this node held when it ended."""
+    async def worker_gone(self, worker: str, culprit: Culprit | None = None) -> None:
+        """Take back what a worker of this node held when it ended, and settle the culprit before that."""
         await self._store.fence(str(self._node), [worker])
-        await self._take_back(worker)
+        if culprit is not None:
+            await self._settle(worker, culprit)
+        await self._take_back(worker, blamed=culprit is None)
 
     async def reap_lost(self) -> None:
         """Finish what some keeper began."""
@@ -85,9 +101,29 @@ class Reaper:
         for worker in workers:
             await self._take_back(worker)
 
-    async def _take_back(self, worker: str) -> None:
+    async def _settle(self, worker: str, culprit: Culprit) -> None:
+        task, error = to_text(culprit.task_id), f"{culprit.error.type}: {culprit.error.message}"
         try:
-            count = await self._store.reclaim(worker)
+            envelope = await self._store.envelope(culprit.task_id)
+            decision = culprit.settlement(envelope or b"", self._store.now_ms(), chance())
+            settled = envelope is not None and await self._store.settle(worker, decision, self._max_dead)
+        except (StoreMismatch, ValueError) as problem:
+            # It goes back with the others then: run again is better than lost.
+            self._log.error("a killed attempt cannot be settled", task=task, error=str(problem))
+            return
+        if not settled:
+            self._log.info("the attempt that its worker was killed for had ended before", task=task)
+        elif isinstance(decision, Bury):
+            self._log.warning(
+                "task is a dead letter", task=task, reason=decision.reason, attempts=decision.attempts,
+                error=error,
+            )  # fmt: skip
+        else:
+            self._log.warning("a killed attempt is tried again later", task=task, error=error)
+
+    async def _take_back(self, worker: str, *, blamed: bool = True) -> None:
+        try:
+            count = await self._store.reclaim(worker, blamed)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))

@@ -15,11 +15,13 @@ from collections.abc import Awaitable, Callable
 from tqd.clock import monotonic
 from tqd.config.model import Config
 from tqd.errors import StoreError
+from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
 from tqd.system.channel import ChildChannel
 from tqd.system.fork import ChildPipes
+from tqd.system.logfile import reopen
 from tqd.system.process import start_ticks
 from tqd.system.usage import rss_bytes
 from tqd.task.names import NodeName
@@ -28,6 +30,7 @@ from tqd.wire.messages import (
     KeeperBeat,
     Message,
     Ready,
+    ReopenLog,
     Sampled,
     SampleRequest,
     WorkerGone,
@@ -59,10 +62,12 @@ class Keeper:
         self._log = log
         self._node = node
         self._lease_s = config.node.lease
-        self._reaper = Reaper(store, node, config.queues.names, start_ticks, log)
+        self._reaper = Reaper(
+            store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
+        )
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
-        self._gone: asyncio.Queue[str] = asyncio.Queue()
+        self._gone: asyncio.Queue[tuple[str, Culprit | None]] = asyncio.Queue()
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
@@ -72,19 +77,20 @@ class Keeper:
         """Do all duties until stopped; then sign the node off, if no worker is left."""
         self._channel.open()
         stop = asyncio.create_task(self._stop.wait())
+        beat = asyncio.create_task(self._beat())
         # Redis may be down: the master's word, or its end, must be heard all the same.
         duties = [asyncio.create_task(self._insist(self._renew))]
-        await asyncio.wait({stop, *duties}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
         if duties[0].done():
             duties[0].result()
             self._channel.send(Ready("", "", 0))
             duties = self._start_duties()
-        ended, _ = await asyncio.wait({stop, *duties}, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
         if self._orphaned:
             await self._outlast()
-        for duty in (stop, *duties):
+        for duty in (stop, beat, *duties):
             duty.cancel()
-        await asyncio.gather(stop, *duties, return_exceptions=True)
+        await asyncio.gather(stop, beat, *duties, return_exceptions=True)
         await asyncio.wait({asyncio.create_task(self._sign_off())}, timeout=SIGN_OFF_S)
         for duty in ended - {stop}:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
@@ -96,7 +102,6 @@ class Keeper:
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._reclaim_reported(),
             self._answer_samples(),
-            self._beat(),
         )
         return [asyncio.create_task(duty) for duty in duties]
 
@@ -132,10 +137,10 @@ class Keeper:
 
     async def _reclaim_reported(self) -> None:
         while True:
-            worker = await self._gone.get()
+            gone = await self._gone.get()
 
-            async def reclaim(worker: str = worker) -> None:
-                await self._reaper.worker_gone(worker)
+            async def reclaim(gone: tuple[str, Culprit | None] = gone) -> None:
+                await self._reaper.worker_gone(*gone)
 
             await self._insist(reclaim)
             self._gone.task_done()
@@ -143,17 +148,19 @@ class Keeper:
     async def _answer_samples(self) -> None:
         while True:
             await self._sample.wait()
-            self._sample.clear()
             try:
-                depths, dead = await self._store.depths(self._config.queues.names)
+                samples, dead = await self._store.sample(self._config.queues.names)
             except StoreError as error:
                 self._log.debug("no sample", error=str(error))
-                continue
-            self._channel.send(Sampled([[d.ready, d.scheduled] for d in depths], dead))
+            else:
+                self._channel.send(Sampled([sample.row() for sample in samples], dead))
+            # What was asked for meanwhile is answered by this one.
+            self._sample.clear()
 
     async def _beat(self) -> None:
         while True:
-            self._channel.send(KeeperBeat(self._reaper.reclaimed, rss_bytes()))
+            down_s = round(self._store.down_s(), 3)
+            self._channel.send(KeeperBeat(self._reaper.reclaimed, rss_bytes(), down_s))
             await asyncio.sleep(BEAT_S)
 
     async def _outlast(self) -> None:
@@ -170,7 +177,7 @@ class Keeper:
         for worker, pidfd in watched.items():
             loop.remove_reader(pidfd)
             _kill(pidfd)
-            self._gone.put_nowait(worker)
+            self._gone.put_nowait((worker, None))
         try:
             async with asyncio.timeout(1.0):
                 await self._gone.join()
@@ -189,13 +196,28 @@ class Keeper:
         match message:
             case WorkerUp(worker, pid):
                 self._watch(worker, pid)
-            case WorkerGone(worker):
+            case WorkerGone(worker, culprit):
                 self._unwatch(worker)
-                self._gone.put_nowait(worker)
+                self._gone.put_nowait((worker, self._culprit(culprit)))
             case SampleRequest():
                 self._sample.set()
+            case ReopenLog(path):
+                self._reopen(path)
             case Drain():
                 self._stop.set()
+
+    def _culprit(self, values: list[object]) -> Culprit | None:
+        try:
+            return read_culprit(values)
+        except ValueError as error:
+            self._log.error("a killed attempt cannot be settled: all goes back", error=str(error))
+            return None
+
+    def _reopen(self, path: str) -> None:
+        try:
+            reopen(path)
+        except OSError as error:
+            self._log.warning("the log goes on into the old file", path=path, error=str(error))
 
     def _watch(self, worker: str, pid: int) -> None:
         # One that ended before we looked is reported by the master next.

@@ -1,7 +1,11 @@
-"""The control socket: one line of JSON asks, one line of JSON answers. Never waits for a client."""
+"""The control socket: one line of JSON asks, lines of JSON answer. Never waits for a client.
+
+An answer may be preceded by lines of progress, which have no other key than `progress`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -9,7 +13,13 @@ import socket
 from collections.abc import Callable
 
 LONGEST_REQUEST = 4096
+LONGEST_REPLY = 4 << 20
+"""What may wait for a client that does not read."""
+
 BACKLOG = 16
+MOST_CLIENTS = 64
+"""Beyond that the oldest is let go: clients that never speak must not use up the descriptors."""
+
 Answer = Callable[[dict[str, object]], None]
 OnRequest = Callable[[dict[str, object], Answer], None]
 
@@ -17,7 +27,8 @@ OnRequest = Callable[[dict[str, object], Answer], None]
 class ControlServer:
     """Accepts clients on a unix socket, mode 0600, and hands each request to `on_request`.
 
-    The request is answered through the function that comes with it, at once or later.
+    The request is answered through the function that comes with it, at once or later, with any number of
+    lines.
     """
 
     def __init__(self, path: str, selector: selectors.BaseSelector, on_request: OnRequest) -> None:
@@ -48,7 +59,8 @@ class ControlServer:
             self._drop(client)
         self._selector.unregister(self._listener)
         self._listener.close()
-        os.unlink(self._path)
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied up
+            os.unlink(self._path)
 
     def _accept(self, events: int) -> None:
         try:
@@ -56,6 +68,8 @@ class ControlServer:
         except OSError:
             return  # it left before we looked
         connection.setblocking(False)
+        while len(self._clients) >= MOST_CLIENTS:
+            self._drop(next(iter(self._clients.values())))
         client = _Client(connection)
         self._clients[connection.fileno()] = client
         self._selector.register(connection, selectors.EVENT_READ, lambda events: self._serve(client, events))
@@ -81,7 +95,10 @@ class ControlServer:
     def _answer(self, client: _Client, answer: dict[str, object]) -> None:
         if client.connection.fileno() not in self._clients:
             return
-        client.reply = json.dumps(answer).encode() + b"\n"
+        client.reply += json.dumps(answer).encode() + b"\n"
+        if len(client.reply) > LONGEST_REPLY:
+            self._drop(client)
+            return
         try:
             self._write(client)
         except OSError:

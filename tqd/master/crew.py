@@ -1,17 +1,46 @@
-"""What the master knows of each living child besides its seat: descriptors, frames, the last beat."""
+"""What the master knows of each living child besides its seat: descriptors, frames, beats, memory."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from tqd.metrics.histogram import Histogram
 from tqd.system.fork import Child
 from tqd.wire.frames import FrameReader
-from tqd.wire.messages import Beat, KeeperBeat, Sampled
+from tqd.wire.messages import Beat, Blocked, HardDeadline, KeeperBeat, Sampled
+
+RATE_WINDOW_S = 10.0
+
+
+class Rate:
+    """How many of something came per s, over the last ten seconds of readings of a growing count."""
+
+    __slots__ = ("_readings",)
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, int]] = deque()
+
+    def add(self, now: float, total: int) -> None:
+        """Take a reading."""
+        self._readings.append((now, total))
+        while len(self._readings) > 2 and self._readings[1][0] <= now - RATE_WINDOW_S:
+            self._readings.popleft()
+
+    def per_s(self) -> float | None:
+        """Return the rate; None before there are two readings."""
+        if len(self._readings) < 2:
+            return None
+        (began, first), (ended, last) = self._readings[0], self._readings[-1]
+        return (last - first) / (ended - began) if ended > began else None
 
 
 class Member:
-    """One living child."""
+    """One living child. `blocked` and `hard`: the last it told of an attempt that may be its end."""
 
-    __slots__ = ("beat", "beat_at", "child", "frames", "keeper_beat", "name", "reading", "seat", "since")
+    __slots__ = (
+        "beat", "beat_at", "blocked", "child", "dump_at", "frames", "hard", "keeper_beat", "name",
+        "pss_at", "pss_bytes", "rate", "reading", "seat", "since",
+    )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
         self.seat = seat
@@ -23,12 +52,26 @@ class Member:
         self.beat: Beat | None = None
         self.keeper_beat: KeeperBeat | None = None
         self.beat_at = now
+        self.rate = Rate()
+        self.pss_bytes: int | None = None
+        self.pss_at = 0.0
+        self.blocked: Blocked | None = None
+        self.hard: HardDeadline | None = None
+        self.dump_at: float | None = None
+
+    def culprit(self, reason: str, hard: bool) -> list[object]:
+        """Return the attempt for which this worker is ended, as `WorkerGone` carries it; or nothing."""
+        told = self.hard if hard else self.blocked
+        if told is None or not told.task_id:
+            return []
+        kind = "HardTimeout" if hard else "LoopBlocked"
+        return [told.task_id, told.token, kind, reason[:500], *told.policy]
 
 
 class Totals:
     """What the daemon has done since it started: beats of the living and last beats of the dead."""
 
-    __slots__ = ("done", "failed", "reclaimed", "released", "retried", "runs", "superseded")
+    __slots__ = ("done", "failed", "rate", "reclaimed", "released", "retried", "runs", "superseded")
 
     def __init__(self) -> None:
         self.done = 0
@@ -38,6 +81,7 @@ class Totals:
         self.superseded = 0
         self.reclaimed = 0
         self.runs = Histogram()
+        self.rate = Rate()
 
     def advance(self, before: Beat | None, beat: Beat) -> None:
         """Add what a worker has done between two of its beats."""
@@ -54,10 +98,12 @@ class Totals:
 
 
 class Depths:
-    """The queues as the keeper last saw them, and when."""
+    """The queues as the keeper last saw them, when, and for which names."""
 
-    __slots__ = ("at", "sample")
+    __slots__ = ("asked_at", "at", "names", "sample")
 
-    def __init__(self) -> None:
+    def __init__(self, names: tuple[str, ...]) -> None:
         self.sample: Sampled | None = None
         self.at = 0.0
+        self.names = names
+        self.asked_at: float | None = None

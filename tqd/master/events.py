@@ -6,7 +6,9 @@ Events come from the shell (a fork, a frame, a death, a signal, the time); actio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+
+from tqd.master.plan import FleetPlan
 
 
 class Role(StrEnum):
@@ -15,6 +17,22 @@ class Role(StrEnum):
     WORKER = "worker"
     KEEPER = "keeper"
     REDIS = "redis"
+
+
+class Haste(IntEnum):
+    """How much time a stop leaves; each stop can only raise it.
+
+    drain: running tasks have the grace time. fast: two seconds. now: all is given back at once.
+    kill: the workers are killed, and the keeper takes back what they held.
+    """
+
+    DRAIN = 1
+    FAST = 2
+    NOW = 3
+    KILL = 4
+
+
+# -- events ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +66,73 @@ class BootFailed:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A child is dead: `code` ≥ 0 is its exit code, < 0 the signal that killed it."""
+    """A child is dead: `code` ≥ 0 is its exit code, < 0 the signal that killed it.
+
+    `oom` tells that the kernel counted a kill for want of memory since the last look; None when no
+    counter could be read.
+    """
 
     seat: str
     code: int
+    oom: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A child's beat: its slots that are busy, what it has done, whether it claims."""
+
+    seat: str
+    busy: int = 0
+    done: int = 0
+    claiming: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A child's memory was read; `pss_bytes` is None when only its resident size was."""
+
+    seat: str
+    rss_bytes: int
+    pss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HardLimitSet:
+    """An attempt must be over at `at` (monotonic s); None when no attempt in hand has such a limit."""
+
+    seat: str
+    at: float | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the daemon to end; asked again, sooner; a third time, now."""
+    """Somebody wants the daemon to end. Without a haste each stop is one step hastier than the last:
+    drain, fast, kill."""
+
+    haste: Haste | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """A new generation is wanted, by a plan that has been checked. `keeper`: it is replaced as well."""
+
+    plan: FleetPlan
+    keeper: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeAsked:
+    """So many workers are wanted."""
+
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuietAsked:
+    """No task is to be claimed (True), or tasks are to be claimed again (False)."""
+
+    quiet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +140,23 @@ class Tick:
     """Time has passed; a deadline may be over."""
 
 
-Event = Started | Forked | BecameReady | BootFailed | Exited | StopAsked | Tick
+Event = (
+    Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet
+    | StopAsked | ReloadAsked | ResizeAsked | QuietAsked | Tick
+)  # fmt: skip
+
+
+# -- actions --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start the process of a seat."""
+    """Start the process of a seat, of a generation. `patient`: it may wait for Redis for long."""
 
     seat: str
     role: Role
+    generation: int
+    patient: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +168,33 @@ class AskToDrain:
 
 
 @dataclass(frozen=True, slots=True)
+class SetQuiet:
+    """Tell a worker to claim nothing, or to claim again."""
+
+    seat: str
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Terminate:
     """Send SIGTERM to a child that has no control pipe of ours."""
 
     seat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """Have a child write down where it is (SIGUSR1)."""
+
+    seat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """End a child that answers nothing by SIGABRT, which makes it write down its stacks once more."""
+
+    seat: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +208,35 @@ class Kill:
 @dataclass(frozen=True, slots=True)
 class AnnounceReady:
     """Everything is up for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollBegan:
+    """A roll has begun: the new generation's first worker is on its way."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollSwitched:
+    """The new generation serves; the old one claims no more."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollDone:
+    """The last worker of older generations is gone."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollRefused:
+    """The new generation could not start; the old one serves on."""
+
+    generation: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +256,7 @@ class Finish:
     text: str
 
 
-Action = Spawn | AskToDrain | Terminate | Kill | AnnounceReady | Note | Finish
+Action = (
+    Spawn | AskToDrain | SetQuiet | Terminate | Dump | Abort | Kill
+    | AnnounceReady | RollBegan | RollSwitched | RollDone | RollRefused | Note | Finish
+)  # fmt: skip

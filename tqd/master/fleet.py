@@ -1,66 +1,61 @@
 """The fleet reducer: event in, actions out. It decides; the shell forks, signals and waits.
 
-A seat is a place for one child; when its process dies, another takes the seat. A seat's life:
+Each event changes the picture of the seats; then one pass, `_advance`, looks at the whole picture and
+says what is to be done next. So no order of events is special: a stop in the middle of a reload, a reload
+in the middle of a drain, a resize in a crash loop all meet the same rules.
 
-    empty → starting (forked) → ready → draining → empty
-                  └──────────────┴── died: empty, and due again after a pause
-
-The first generation is special: a child that dies before everything was ready once ends the daemon
-with the child's reason, because a deploy that cannot start must not loop. Later deaths cost only
-their seat a pause. A stop drains the workers, then the keeper, then the embedded Redis; every step
-has a deadline after which it is a kill, so that a stop always ends.
+The first generation is special: a child that dies before everything was ready once ends the daemon with
+the child's reason, because a deploy that cannot start must not loop. Later deaths cost only their seat a
+pause. A stop drains the workers, then the keeper, then the embedded Redis; every step has a deadline
+after which it is a kill, so that a stop always ends.
 """
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from tqd.master import silence
 from tqd.master.events import (
     Action,
     AnnounceReady,
-    AskToDrain,
     BecameReady,
     BootFailed,
     Event,
     Exited,
     Finish,
     Forked,
+    HardLimitSet,
+    Haste,
+    Heard,
     Kill,
     Note,
+    QuietAsked,
+    ReloadAsked,
+    ResizeAsked,
     Role,
-    Spawn,
+    SetQuiet,
     Started,
     StopAsked,
-    Terminate,
     Tick,
+    Weighed,
 )
+from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
+from tqd.master.pauses import (
+    HEALTHY_AFTER_S,
+    REDIS_PAUSE_S,
+    Breaker,
+    blameless,
+    death,
+    pause_s,
+    unavailable,
+)
+from tqd.master.plan import FleetPlan
+from tqd.master.recycling import Recycler
+from tqd.master.rollout import Rollout
+from tqd.master.seats import KEEPER, REDIS, ChildState, Seat, Seats, idlest
+from tqd.master.stopping import Stop
 from tqd.system import exits
-
-BOOT_LIMIT_S = 60.0
-KILL_MARGIN_S = 5.0
-KEEPER_LIMIT_S = 5.0
-REDIS_LIMIT_S = 10.0
-FAST_GRACE_S = 2.0
-HEALTHY_AFTER_S = 60.0
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-JITTER = 0.2
-
-KEEPER = "keeper"
-REDIS = "redis"
-
-
-
-class ChildState(StrEnum):
-    """Where a seat is in its life."""
-
-    EMPTY = "empty"
-    STARTING = "starting"
-    READY = "ready"
-    DRAINING = "draining"
 
 
 class Phase(StrEnum):
@@ -72,211 +67,273 @@ class Phase(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetPlan:
-    """What the fleet shall be. `grace_s` is the time that running tasks have at a stop."""
-
-    workers: tuple[str, ...]
-    embedded_redis: bool
-    grace_s: float
-
-
-class Seat:
-    """One place for a child."""
-
-    __slots__ = ("deadline", "due", "failure", "failures", "name", "pid", "role", "since", "state")
-
-    def __init__(self, name: str, role: Role) -> None:
-        self.name = name
-        self.role = role
-        self.state = ChildState.EMPTY
-        self.pid = 0
-        self.since = 0.0
-        self.due: float | None = None
-        self.deadline: float | None = None
-        self.failures = 0
-        self.failure: BootFailed | None = None
-
-
 class Fleet:
     """All seats and the daemon's phase. `chance` gives numbers in [0, 1) for jitter."""
 
     def __init__(self, plan: FleetPlan, chance: Callable[[], float]) -> None:
-        self._plan = plan
         self._chance = chance
-        self._stops = 0
-        self._verdict = Finish(0, "")
         self.phase = Phase.STARTING
-        self.seats = {name: Seat(name, Role.WORKER) for name in plan.workers}
-        self.seats[KEEPER] = Seat(KEEPER, Role.KEEPER)
+        self.wanted = Wanted(plan)
+        self.seats = Seats()
+        self.breaker = Breaker()
+        self._stop = Stop(self.seats, self.wanted)
+        self.rollout = Rollout(self.seats, self.wanted, chance)
+        self.recycler = Recycler(self.seats, self.wanted, chance)
         if plan.embedded_redis:
-            self.seats[REDIS] = Seat(REDIS, Role.REDIS)
+            self.seats.add(REDIS, Role.REDIS, 1)
+        for _ in range(plan.workers):
+            self.seats.add_worker(plan.prefix, 1)
+        self.seats.add(KEEPER, Role.KEEPER, 1)
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in one event; returns what is to be done, in order."""
+        actions = self._take(event, now)
+        return actions + self._advance(now)
+
+    def _take(self, event: Event, now: float) -> list[Action]:
         match event:
             case Started():
-                return self._started(now)
-            case Forked(seat, pid):
-                return self._forked(self.seats[seat], pid, now)
-            case BecameReady(seat):
-                return self._became_ready(self.seats[seat], now)
-            case BootFailed(seat):
-                self.seats[seat].failure = event
-                return []
-            case Exited(seat, code):
-                return self._exited(self.seats[seat], code, now)
-            case StopAsked():
-                return self._stop_asked(now)
+                self._started(now)
+            case Forked() | BecameReady() | BootFailed() | Exited() | Heard() | Weighed() | HardLimitSet():
+                return self._of_a_child(event, now)
+            case StopAsked(haste):
+                return self._stop_asked(haste, now)
+            case ReloadAsked():
+                if self.phase in (Phase.STARTING, Phase.RUNNING):
+                    self.rollout.ask(event)
+                    return self.recycler.cancel(now)
+            case ResizeAsked(workers):
+                self.wanted.workers = workers
+                self.rollout.resize(workers)
+            case QuietAsked(quiet):
+                self.wanted.quiet = quiet
+                return [SetQuiet(seat.name, quiet) for seat in self.seats.alive(Role.WORKER)]
             case Tick():
-                return self._tick(now)
+                pass
+        return []
+
+    def _of_a_child(
+        self,
+        event: Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet,
+        now: float,
+    ) -> list[Action]:
+        seat = self.seats[event.seat]
+        match event:
+            case Forked(_, pid):
+                seat.pid, seat.since = pid, now
+                # A server does not speak on our pipes; whoever connects to it finds out.
+                return self._became_ready(seat, now) if seat.role is Role.REDIS else []
+            case BecameReady():
+                return self._became_ready(seat, now)
+            case BootFailed():
+                seat.failure = event
+            case Exited():
+                return self._exited(seat, event, now)
+            case Heard():
+                return self._heard(seat, event, now)
+            case Weighed():
+                if self._recycles:
+                    return self.recycler.weighed(seat, event, now)
+            case HardLimitSet(_, at, text):
+                seat.hard_at, seat.hard_text = at, text
+        return []
 
     def next_deadline(self) -> float | None:
         """Return when the next Tick is wanted, on the monotonic clock."""
-        times = [t for seat in self.seats.values() for t in (seat.due, seat.deadline) if t is not None]
-        return min(times, default=None)
+        times = [self.breaker.recovers_at(self.seats.get(self.breaker.trier))]
+        for seat in self.seats:
+            if seat.due is not None and self._may_fill(seat):
+                times.append(seat.due)
+            times += (seat.deadline, silence.next_step(seat, self.wanted.plan.hung_after_s))
+        return min((time for time in times if time is not None), default=None)
 
-    def alive(self, role: Role | None = None) -> list[Seat]:
-        """Return the seats with a process (of one role)."""
-        return [
-            seat for seat in self.seats.values()
-            if seat.state is not ChildState.EMPTY and role in (None, seat.role)
-        ]  # fmt: skip
+    def stops_until(self) -> float | None:
+        """Return the last deadline of those that leave now, on the monotonic clock; None without any."""
+        leaving = [seat.deadline for seat in self.seats if seat.state is ChildState.DRAINING]
+        return max((time for time in leaving if time is not None), default=None)
 
-    def _started(self, now: float) -> list[Action]:
-        first = [seat for seat in self.seats.values() if seat.role is not Role.KEEPER]
-        # The keeper is told by the first worker which Redis the app uses.
-        first.sort(key=lambda seat: seat.role is not Role.REDIS)
-        if not self._plan.workers:
-            first.append(self.seats[KEEPER])
-        return [self._spawn(seat, now) for seat in first]
+    @property
+    def ready_workers(self) -> int:
+        """How many workers serve now, of all generations."""
+        return sum(seat.serving for seat in self.seats.workers())
 
-    def _spawn(self, seat: Seat, now: float) -> Spawn:
-        seat.state = ChildState.STARTING
-        seat.due, seat.deadline, seat.failure = None, now + BOOT_LIMIT_S, None
-        return Spawn(seat.name, seat.role)
+    # -- a child's life --------------------------------------------------------------------------
 
-    def _forked(self, seat: Seat, pid: int, now: float) -> list[Action]:
-        seat.pid, seat.since = pid, now
-        # A server does not speak on our pipes; whoever connects to it finds out.
-        return self._became_ready(seat, now) if seat.role is Role.REDIS else []
+    def _started(self, now: float) -> None:
+        for seat in self.seats:
+            # The keeper is told by the first worker which Redis the app uses.
+            if seat.role is not Role.KEEPER or not self.wanted.workers:
+                seat.due = now
 
     def _became_ready(self, seat: Seat, now: float) -> list[Action]:
         if seat.state is not ChildState.STARTING:
             return []
-        seat.state, seat.deadline = ChildState.READY, None
+        seat.state, seat.deadline, seat.ready_at, seat.heard = ChildState.READY, None, now, now
+        keeper = self.seats[KEEPER]
+        if self.phase is Phase.STARTING and seat.role is Role.WORKER and not keeper.alive:
+            keeper.due = now
         fields: dict[str, object] = {
             "seat": seat.name,
             "pid": seat.pid,
             "after_s": round(now - seat.since, 3),
         }
         actions: list[Action] = [Note("info", f"{seat.role.value} ready", fields)]
-        keeper = self.seats[KEEPER]
-        starting = self.phase is Phase.STARTING
-        if seat.role is Role.WORKER and starting and keeper.state is ChildState.EMPTY:
-            actions.append(self._spawn(keeper, now))
-        if starting and all(s.state is ChildState.READY for s in self.seats.values()):
+        if self.wanted.quiet and seat.role is Role.WORKER:
+            actions.append(SetQuiet(seat.name, True))
+        return actions
+
+    def _heard(self, seat: Seat, event: Heard, now: float) -> list[Action]:
+        actions = silence.heard(seat, now)
+        seat.busy, seat.done, seat.claiming = event.busy, event.done, event.claiming
+        if seat.state is ChildState.STARTING and seat.role is Role.KEEPER:
+            # It waits for Redis, and is well.
+            seat.deadline = now + self.wanted.plan.boot_timeout_s
+        if seat.role is not Role.WORKER or seat.state is not ChildState.READY:
+            return actions
+        if event.claiming is self.wanted.quiet:
+            actions.append(SetQuiet(seat.name, self.wanted.quiet))
+        if self._recycles:
+            actions += self.recycler.heard(seat, now)
+        return actions
+
+    @property
+    def _recycles(self) -> bool:
+        return self.phase is Phase.RUNNING and self.rollout.idle
+
+    def _exited(self, seat: Seat, event: Exited, now: float) -> list[Action]:
+        if self.phase in (Phase.STOPPING, Phase.STOPPED):
+            seat.clear()
+            return []
+        if self.phase is Phase.STARTING:
+            return self._boot_failure(seat, event, now)
+        reason = seat.failure.text if seat.failure is not None else death(event.code, event.oom)
+        if seat.killed_for:
+            reason = f"{reason}: {seat.killed_for}"
+        if seat.role is Role.WORKER and self.rollout.is_new(seat):
+            what = "could not start" if seat.state is ChildState.STARTING else "died before all were ready"
+            self.seats.remove(seat)
+            return self.rollout.refuse(f"the new worker {seat.name} {what}: {reason}", now)
+        if seat.leaving or seat.replaced_by or self.recycler.is_new(seat):
+            level = "info" if event.code in (0, exits.OVERTIME) else "warning"
+            fields: dict[str, object] = {"seat": seat.name, "reason": reason}
+            self.recycler.gone(seat, now)
+            self.seats.remove(seat)
+            return [Note(level, f"{seat.role.value} has left", fields)]
+        return self._vacate(seat, event, reason, now)
+
+    def _vacate(self, seat: Seat, event: Exited, reason: str, now: float) -> list[Action]:
+        """Decide when the seat of a child that nobody asked to go is filled again."""
+        wait_s, actions = 0.0, list[Action]()
+        asked = seat.state is ChildState.DRAINING and seat.role is Role.KEEPER
+        if blameless(seat, event.code, event.oom, now) or now - seat.since >= HEALTHY_AFTER_S:
+            seat.failures = 0
+        if unavailable(seat, event.code):
+            wait_s = REDIS_PAUSE_S
+        elif not asked and not blameless(seat, event.code, event.oom, now):
+            # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would
+            # otherwise have its worker replaced without a pause for ever.
+            seat.failures += 1
+            wait_s = pause_s(seat.failures, self._chance())
+            if seat.role is Role.WORKER and self.breaker.died(self.wanted.workers, now):
+                told: dict[str, object] = {"workers": self.wanted.workers, "last_reason": reason}
+                actions = [Note("error", "crash loop: one worker alone is tried until it stays", told)]
+        seat.clear()
+        seat.due = now + wait_s
+        fields: dict[str, object] = {"seat": seat.name, "reason": reason, "again_in_s": round(wait_s, 1)}
+        level = "info" if event.code == 0 else "error"
+        return [Note(level, f"{seat.role.value} ended and is replaced", fields), *actions]
+
+    def _boot_failure(self, seat: Seat, event: Exited, now: float) -> list[Action]:
+        told, role = seat.failure, seat.role.value
+        if told is not None:
+            verdict = Finish(told.exit_code, told.text)
+        else:
+            when = "was ready" if seat.state is ChildState.STARTING else "the daemon was ready"
+            late = f" as {seat.killed_for}" if seat.killed_for else ""
+            text = (
+                f"the {role} {seat.name} {death(event.code, event.oom)}{late} before it {when}; "
+                "see the log above for its last words"
+            )
+            verdict = Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
+        seat.clear()
+        self.phase = Phase.STOPPING
+        return self._stop.fail(verdict, now)
+
+    def _stop_asked(self, haste: Haste | None, now: float) -> list[Action]:
+        if self.phase is Phase.STOPPED:
+            return []
+        refusal = self.rollout.refuse("the daemon is stopping", now)
+        self.phase = Phase.STOPPING
+        return refusal + self._stop.begin(haste, now)
+
+    # -- one pass over the picture ----------------------------------------------------------------
+
+    def _advance(self, now: float) -> list[Action]:
+        actions = self._enforce(now)
+        if self.phase in (Phase.STOPPING, Phase.STOPPED):
+            actions += self._stop.advance(now)
+            self.phase = Phase.STOPPED if self._stop.over else Phase.STOPPING
+            return actions
+        if self.phase is Phase.STARTING:
+            actions += self._fill(now)
+            if not all(seat.state is ChildState.READY for seat in self.seats):
+                return actions
             self.phase = Phase.RUNNING
             actions.append(AnnounceReady())
-        return actions
+        recovers_at = self.breaker.recovers_at(self.seats.get(self.breaker.trier))
+        if recovers_at is not None and now >= recovers_at:
+            actions += self._recovered(now)
+        generation = self.wanted.generation
+        actions += self.rollout.advance(now)
+        if generation != self.wanted.generation:
+            self.breaker.close()
+        actions += self.recycler.advance(now)
+        if self.rollout.roll is None:
+            actions += self._size(now)
+        return actions + self._fill(now)
 
-    def _exited(self, seat: Seat, code: int, now: float) -> list[Action]:
-        before, lived_s = seat.state, now - seat.since
-        seat.state, seat.pid, seat.deadline = ChildState.EMPTY, 0, None
-        if self.phase in (Phase.STOPPING, Phase.STOPPED):
-            return self._advance_stop(now)
-        if self.phase is Phase.STARTING:
-            return self._boot_failure(seat, before, code, now)
-        if code == exits.FENCED or lived_s >= HEALTHY_AFTER_S:
-            seat.failures = 0
-        # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would
-        # otherwise have its worker replaced without a pause for ever.
-        seat.failures += 1
-        wait_s = pause_s(seat.failures, self._chance())
-        seat.due = now + wait_s
-        reason = seat.failure.text if seat.failure is not None else death(code)
-        fields = {"seat": seat.name, "reason": reason, "again_in_s": round(wait_s, 1)}
-        level = "info" if code == 0 else "error"
-        return [Note(level, f"{seat.role.value} ended and is replaced", fields), *self._tick(now)]
-
-    def _boot_failure(self, seat: Seat, before: ChildState, code: int, now: float) -> list[Action]:
-        told = seat.failure
-        if told is not None:
-            self._verdict = Finish(told.exit_code, told.text)
-        else:
-            role = seat.role.value
-            when = "was ready" if before is ChildState.STARTING else "the daemon was ready"
-            text = (
-                f"the {role} {seat.name} {death(code)} before it {when}; see the log above for its last words"
-            )
-            self._verdict = Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
-        self.phase = Phase.STOPPING
-        return [*self._drain_workers(FAST_GRACE_S, now), *self._advance_stop(now)]
-
-    def _stop_asked(self, now: float) -> list[Action]:
-        self._stops += 1
-        self.phase = Phase.STOPPING if self.phase is not Phase.STOPPED else self.phase
-        for seat in self.seats.values():
-            seat.due = None
-        if self._stops >= 3:
-            return [Kill(seat.name, "a third stop") for seat in self.alive(Role.WORKER)]
-        grace_s = self._plan.grace_s if self._stops == 1 else min(FAST_GRACE_S, self._plan.grace_s)
-        return [*self._drain_workers(grace_s, now), *self._advance_stop(now)]
-
-    def _drain_workers(self, grace_s: float, now: float) -> list[Action]:
+    def _enforce(self, now: float) -> list[Action]:
+        """Return what is to be done about children that are late or silent."""
         actions: list[Action] = []
-        for seat in self.alive(Role.WORKER):
-            seat.state, seat.deadline = ChildState.DRAINING, now + grace_s + KILL_MARGIN_S
-            actions.append(AskToDrain(seat.name, grace_s))
-        return actions
-
-    def _advance_stop(self, now: float) -> list[Action]:
-        """Stop the next role once the one before it is gone: the keeper outlives the workers, to take
-        back what they held, and both need the embedded Redis."""
-        if self.phase is Phase.STOPPED or self.alive(Role.WORKER):
-            return []
-        for seat, limit_s, order in (
-            (self.seats[KEEPER], KEEPER_LIMIT_S, AskToDrain(KEEPER, 0.0)),
-            (self.seats.get(REDIS), REDIS_LIMIT_S, Terminate(REDIS)),
-        ):
-            if seat is not None and seat.state is not ChildState.EMPTY:
-                if seat.state is ChildState.DRAINING:
-                    return []
-                seat.state, seat.deadline = ChildState.DRAINING, now + limit_s
-                return [order]
-        self.phase = Phase.STOPPED
-        return [self._verdict]
-
-    def _tick(self, now: float) -> list[Action]:
-        actions: list[Action] = []
-        for seat in self.seats.values():
-            if seat.due is not None and now >= seat.due:
-                actions.append(self._spawn(seat, now))
-            elif seat.deadline is not None and now >= seat.deadline:
+        for seat in self.seats:
+            actions += silence.escalate(seat, self.wanted.plan.hung_after_s, now)
+            if seat.deadline is not None and now >= seat.deadline:
                 seat.deadline = now + KILL_MARGIN_S
                 late = "ready" if seat.state is ChildState.STARTING else "gone"
-                actions.append(Kill(seat.name, f"it was not {late} in time"))
+                seat.killed_for = f"it was not {late} in time"
+                actions.append(Kill(seat.name, seat.killed_for))
         return actions
 
+    def _recovered(self, now: float) -> list[Action]:
+        self.breaker.close()
+        for seat in self.seats.workers():
+            seat.failures = 0
+            if seat.due is not None:
+                seat.due = now
+        return [Note("info", "the crash loop is over: all workers are started again", {})]
 
-def pause_s(failures: int, chance: float) -> float:
-    """Return the pause before a seat is filled again, in s.
+    def _size(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        staying = self.seats.staying(self.wanted.generation)
+        for _ in range(self.wanted.workers - len(staying)):
+            if len(self.seats.workers()) >= self.wanted.most():
+                break
+            self.seats.add_worker(self.wanted.plan.prefix, self.wanted.generation).due = now
+        for _ in range(len(staying) - self.wanted.workers):
+            spare = idlest(staying)
+            staying.remove(spare)
+            actions += retire(self.seats, spare, self.wanted.plan.grace_s, now)
+        return actions
 
-    No pause after the first death; then 0.5 · 2ⁿ s up to 30 s, give or take a fifth.
-    """
-    if failures <= 1:
-        return 0.0
-    full = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 2, 10))
-    return full * (1.0 - JITTER + 2 * JITTER * chance)
+    def _may_fill(self, seat: Seat) -> bool:
+        if self.breaker.trier not in self.seats:
+            self.breaker.trier = ""
+        return seat.role is not Role.WORKER or self.breaker.lets(seat)
 
-
-def death(code: int) -> str:
-    """Return in words how a process ended."""
-    if code >= 0:
-        return f"exited with code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    hint = " (if nobody sent it, the kernel may have been out of memory)" if name == "SIGKILL" else ""
-    return f"was killed by {name}{hint}"
+    def _fill(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        for seat in self.seats:
+            if seat.due is not None and now >= seat.due and self._may_fill(seat):
+                patient = self.phase is Phase.RUNNING
+                actions.append(fill(seat, self.wanted.plan, now, self._chance(), patient=patient))
+        return actions

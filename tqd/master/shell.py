@@ -1,114 +1,109 @@
 """The master's loop: it carries out what the fleet decides, and tells the fleet what happened.
 
 One thread, one selector, no wait for anybody: signals, deaths, frames and requests are descriptors,
-and the select's timeout is the fleet's next deadline.
+and the select's timeout is the next deadline.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
+import faulthandler
 import selectors
 import signal
-from collections import deque
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tqd.clock import chance, monotonic
+from tqd.clock import chance, monotonic, wall_iso
 from tqd.config.redact import redacted
-from tqd.errors import Malformed
-from tqd.log import Log
+from tqd.errors import ConfigError
+from tqd.log import Log, configure
+from tqd.master.children import Children
 from tqd.master.control import Answer, ControlServer
-from tqd.master.crew import Depths, Member, Totals
 from tqd.master.events import (
+    Abort,
     Action,
     AnnounceReady,
     AskToDrain,
-    BecameReady,
-    BootFailed,
+    Dump,
     Event,
-    Exited,
     Finish,
-    Forked,
+    Haste,
     Kill,
     Note,
+    QuietAsked,
+    ReloadAsked,
+    ResizeAsked,
     Role,
+    RollBegan,
+    RollDone,
+    RollRefused,
+    RollSwitched,
+    SetQuiet,
     Spawn,
     Started,
     StopAsked,
     Terminate,
     Tick,
 )
-from tqd.master.fleet import KEEPER, ChildState, Fleet, FleetPlan
-from tqd.master.status import Identity, picture
-from tqd.system import exits
-from tqd.system.fork import ChildPipes, spawn
-from tqd.system.notify import Notifier, status
-from tqd.system.process import start_ticks
+from tqd.master.fleet import Fleet, Phase
+from tqd.master.herald import Herald
+from tqd.master.journal import Journal
+from tqd.master.launch import Launch, Relaunch
+from tqd.master.reloads import SERVING, Reloads
+from tqd.master.status import Identity, Sight, picture, summary
+from tqd.master.verbs import MOST_WORKERS, Request, by_signal, serve
+from tqd.system.logfile import reopen
+from tqd.system.memory import MemorySense
+from tqd.system.notify import Notifier
+from tqd.system.orphans import reap_orphans
 from tqd.system.signals import SignalSocket
-from tqd.task.names import WorkerName
-from tqd.wire.messages import (
-    Beat,
-    Drain,
-    Failed,
-    KeeperBeat,
-    Message,
-    Ready,
-    Sampled,
-    SampleRequest,
-    WorkerGone,
-    WorkerUp,
-    decode_message,
-    encode_message,
-)
+from tqd.system.usage import rss_bytes_of
+from tqd.wire.messages import Drain, Quiet, ReopenLog
 
-SAMPLE_WAIT_S = 0.04
+SAMPLE_WAIT_S = 0.02
 """How long a status waits for fresh figures of the queues before it is answered with the last ones."""
 
-_READ_BYTES = 65_536
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD)
-
-ChildMain = Callable[[ChildPipes], int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChildMains:
-    """What the children of each role do. The keeper is told url and namespace of the app."""
-
-    worker: Callable[[str], ChildMain]
-    keeper: Callable[[str, str], ChildMain]
-    redis: ChildMain | None
+_SIGNALS = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN,
+    signal.SIGTTOU, signal.SIGTSTP, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
 
 
 class Master:
-    """Runs a fleet to its end: `run` returns the exit code and the reason when it is not 0."""
+    """Runs a fleet to its end: `run` returns the exit code and the reason when it is not 0.
+
+    `log_path` is the file that the daemon writes its log to, empty when it writes to what it was given.
+    """
 
     def __init__(
         self,
-        plan: FleetPlan,
-        mains: ChildMains,
+        launch: Launch,
+        relaunch: Relaunch,
         who: Identity,
         control_path: str,
         on_ready: Callable[[], None],
         environ: Mapping[str, str],
+        log_path: str = "",
     ) -> None:
-        self._fleet = Fleet(plan, chance)
-        self._mains = mains
         self._who = who
         self._on_ready = on_ready
-        self._log = Log(role="master")
-        self._notifier = Notifier(environ)
+        self._log_path = log_path
+        self._since = monotonic()
+        self._fleet = Fleet(launch.plan, chance)
+        self._reloads = Reloads(launch, relaunch)
+        self._journal = Journal(Log(role="master"), wall_iso)
+        self._memory = MemorySense()
+        self._herald = Herald(Notifier(environ), self._since)
         self._selector = selectors.DefaultSelector()
         self._signals = SignalSocket(_SIGNALS)
         self._selector.register(self._signals, selectors.EVENT_READ, self._on_signals)
         self._control = ControlServer(control_path, self._selector, self._on_request)
-        self._crew: dict[str, Member] = {}
-        self._totals = Totals()
-        self._depths = Depths()
+        self._children = Children(
+            who.node, self._fleet, self._reloads, self._journal, self._memory, self._selector, self._feed,
+            self._ours,
+        )  # fmt: skip
         self._asking: list[tuple[Answer, float]] = []
-        self._for_keeper: deque[Message] = deque()
-        self._app = Ready("", "", 0)
-        self._since = monotonic()
+        self._orphans = False
         self._finish: Finish | None = None
 
     def run(self) -> tuple[int, str]:
@@ -117,16 +112,32 @@ class Master:
         while self._finish is None:
             for key, events in self._selector.select(self._timeout()):
                 key.data(events)
-            self._answer_status(late=True)
-            self._feed(Tick())
+            self._after()
+        self._reloads.fail("the daemon has stopped", monotonic())
         self._control.close()
         return self._finish.code, self._finish.text
 
+    def _after(self) -> None:
+        """Do what is due after a round of events."""
+        if self._orphans:
+            self._orphans = reap_orphans(self._children.pids())
+        self._children.after(monotonic())
+        self._answer_status(late=True)
+        now = monotonic()
+        due = self._fleet.next_deadline()
+        if due is not None and now >= due:
+            self._feed(Tick())
+        self._reloads.tell_progress(self._fleet)
+        if (wanted := self._herald.next_deadline()) is not None and now >= wanted:
+            self._herald.tick(self._summary(), now)
+
     def _timeout(self) -> float | None:
+        if self._orphans:
+            return 0.0
         times = [deadline for _, deadline in self._asking]
-        wanted = self._fleet.next_deadline()
-        if wanted is not None:
-            times.append(wanted)
+        for wanted in (self._fleet.next_deadline(), self._herald.next_deadline(), self._children.next_deadline()):
+            if wanted is not None:
+                times.append(wanted)
         return max(0.0, min(times) - monotonic()) if times else None
 
     def _feed(self, event: Event) -> None:
@@ -134,178 +145,171 @@ class Master:
             self._act(action)
 
     def _act(self, action: Action) -> None:
+        children = self._children
         match action:
-            case Spawn(seat, role):
-                self._spawn(seat, role)
+            case Spawn():
+                children.spawn(action)
             case AskToDrain(seat, grace_s):
-                self._send(seat, Drain(grace_s))
+                children.send(seat, Drain(grace_s))
+            case SetQuiet(seat, quiet):
+                children.send(seat, Quiet(quiet))
             case Terminate(seat):
-                self._signal(seat, signal.SIGTERM)
+                children.signal(seat, signal.SIGTERM)
+            case Dump(seat):
+                children.dump(seat)
+            case Abort(seat, reason):
+                self._journal.error("child is aborted", seat=seat, reason=reason)
+                children.signal(seat, signal.SIGABRT)
             case Kill(seat, reason):
-                self._log.error("child is killed", seat=seat, reason=reason)
-                self._signal(seat, signal.SIGKILL)
+                self._journal.error("child is killed", seat=seat, reason=reason)
+                children.signal(seat, signal.SIGKILL)
+            case Note(level, event, fields):
+                self._journal.tell(level, event, fields)
             case AnnounceReady():
                 self._announce()
-            case Note(level, event, fields):
-                getattr(self._log, level)(event, **fields)
+            case RollBegan() | RollSwitched() | RollDone() | RollRefused():
+                self._roll(action)
             case Finish():
                 self._finish = action
 
     def _announce(self) -> None:
-        workers = len(self._fleet.alive(Role.WORKER))
-        self._log.info("tqd is ready", workers=workers, handlers=self._app.handlers)
-        self._notifier.send("READY=1", status(f"{workers} workers serve {self._who.app}"))
+        workers = len(self._fleet.seats.alive(Role.WORKER))
+        self._journal.info("tqd is ready", workers=workers, handlers=self._children.app.handlers)
+        self._herald.ready(self._summary())
         self._on_ready()
 
-    # -- children --------------------------------------------------------------------------------
+    def _roll(self, action: RollBegan | RollSwitched | RollDone | RollRefused) -> None:
+        now, reloads = monotonic(), self._reloads
+        match action:
+            case RollBegan(generation):
+                reloads.began(generation)
+                self._journal.info("reload has begun", generation=generation)
+            case RollSwitched(generation):
+                said = reloads.switched(generation, now)
+                logging = reloads.current.config.logging
+                configure(logging.level, logging.format, sys.stderr)
+                self._who = replace(self._who, queues=reloads.current.config.queues.names)
+                self._children.depths.names = self._who.queues
+                self._journal.info("reloaded", generation=generation, changes=said)
+                self._herald.ready(self._summary())
+            case RollDone(generation):
+                reloads.done(generation)
+                self._journal.info("the old workers are gone", generation=generation)
+            case RollRefused(generation, reason):
+                reloads.refused(generation, reason, now)
+                self._refused(reason)
 
-    def _spawn(self, seat: str, role: Role) -> None:
-        try:
-            child = spawn(self._main(seat, role), self._ours())
-        except OSError as error:
-            # No process to be had now: for the fleet it is one that ended at once.
-            self._log.error("a child could not be forked", seat=seat, error=str(error))
-            self._feed(Exited(seat, exits.INTERNAL))
-            return
-        ticks = start_ticks(child.pid) or 0
-        name = str(WorkerName(self._who.node, seat, child.pid, ticks))
-        member = self._crew[seat] = Member(seat, child, name, monotonic())
-        self._selector.register(child.pidfd, selectors.EVENT_READ, lambda _: self._on_death(member))
-        self._selector.register(child.status_fd, selectors.EVENT_READ, lambda _: self._read(member))
-        if role is Role.WORKER:
-            self._tell_keeper(WorkerUp(name, child.pid))
-        elif role is Role.KEEPER:
-            self._introduce()
-        self._feed(Forked(seat, child.pid))
-
-    def _main(self, seat: str, role: Role) -> ChildMain:
-        if role is Role.WORKER:
-            return self._mains.worker(seat)
-        if role is Role.KEEPER:
-            return self._mains.keeper(self._app.redis_url, self._app.namespace)
-        assert self._mains.redis is not None
-        return self._mains.redis
+    def _refused(self, reason: str) -> None:
+        self._journal.error("reload refused: the old workers go on", reason=reason)
+        if self._fleet.phase is Phase.RUNNING:
+            self._herald.ready(f"reload refused: {_last_line(reason)}")
 
     def _ours(self) -> list[int]:
-        descriptors = [*self._signals.descriptors(), *self._control.descriptors(), self._selector.fileno()]
-        for member in self._crew.values():
-            descriptors += member.child.descriptors()
-        return descriptors
-
-    def _introduce(self) -> None:
-        """Tell a new keeper who lives; deaths that the last one was not told are still to come."""
-        gone = [message for message in self._for_keeper if isinstance(message, WorkerGone)]
-        self._for_keeper = deque(gone)
-        for seat in self._fleet.alive(Role.WORKER):
-            member = self._crew.get(seat.name)
-            if member is not None:
-                self._tell_keeper(WorkerUp(member.name, member.child.pid))
-
-    def _on_death(self, member: Member) -> None:
-        result = os.waitid(os.P_PIDFD, member.child.pidfd, os.WEXITED | os.WNOHANG)
-        if result is None:
-            return
-        self._read(member)  # its last words may come after its death
-        if member.reading:
-            self._selector.unregister(member.child.status_fd)
-        self._selector.unregister(member.child.pidfd)
-        member.child.close()
-        del self._crew[member.seat]
-        if self._fleet.seats[member.seat].role is Role.WORKER:
-            self._tell_keeper(WorkerGone(member.name))
-        code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
-        self._feed(Exited(member.seat, code))
-
-    def _read(self, member: Member) -> None:
-        while member.reading:
-            try:
-                data = os.read(member.child.status_fd, _READ_BYTES)
-            except BlockingIOError:
-                return
-            if not data:
-                # Not its death: a task may have forked and closed, or the other way round.
-                self._stop_reading(member)
-                return
-            try:
-                messages = [decode_message(frame) for frame in member.frames.feed(data)]
-            except Malformed as error:
-                self._log.error("child sends nonsense and is killed", seat=member.seat, error=str(error))
-                self._stop_reading(member)
-                self._signal(member.seat, signal.SIGKILL)
-                return
-            for message in messages:
-                self._on_message(member, message)
-
-    def _stop_reading(self, member: Member) -> None:
-        member.reading = False
-        self._selector.unregister(member.child.status_fd)
-
-    def _on_message(self, member: Member, message: Message) -> None:
-        now = monotonic()
-        match message:
-            case Beat():
-                self._totals.advance(member.beat, message)
-                member.beat, member.beat_at = message, now
-            case KeeperBeat():
-                self._totals.advance_keeper(member.keeper_beat, message)
-                member.keeper_beat, member.beat_at = message, now
-            case Ready(url):
-                if url:
-                    self._app = message
-                    self._who = replace(self._who, redis_url=redacted(url))
-                self._feed(BecameReady(member.seat))
-            case Failed(code, text):
-                self._feed(BootFailed(member.seat, code, text))
-            case Sampled():
-                self._depths.sample, self._depths.at = message, now
-                self._answer_status(late=False)
-
-    def _send(self, seat: str, message: Message) -> bool:
-        member = self._crew.get(seat)
-        if member is None:
-            return False
-        try:
-            os.write(member.child.control_fd, encode_message(message))
-        except (BlockingIOError, BrokenPipeError):
-            return False
-        return True
-
-    def _tell_keeper(self, message: Message) -> None:
-        self._for_keeper.append(message)
-        while self._for_keeper and self._send(KEEPER, self._for_keeper[0]):
-            self._for_keeper.popleft()
-
-    def _signal(self, seat: str, number: signal.Signals) -> None:
-        member = self._crew.get(seat)
-        if member is None:
-            return
-        with contextlib.suppress(ProcessLookupError):  # it is dead, and its pidfd says so next
-            signal.pidfd_send_signal(member.child.pidfd, number)
+        """Return the descriptors that a child must close."""
+        return [*self._signals.descriptors(), *self._control.descriptors(), self._selector.fileno()]
 
     # -- signals and requests --------------------------------------------------------------------
 
     def _on_signals(self, events: int) -> None:
         for number in self._signals.read():
-            if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-                self._log.info("stopping", signal=number.name)
-                self._notifier.send("STOPPING=1", status("draining"))
-                self._feed(StopAsked())
-            elif number is signal.SIGHUP:
-                self._log.warning("SIGHUP is ignored: this version cannot reload; restart instead")
+            if number is signal.SIGCHLD:
+                self._orphans = True
+            elif number is signal.SIGUSR1:
+                self._reopen_and_dump()
+            elif not by_signal(self, number):
+                self._journal.info("status", signal=number.name, text=self._summary())
 
-    def _on_request(self, request: dict[str, object], answer: Answer) -> None:
-        if request.get("verb") != "status":
-            answer({"error": f"unknown verb {request.get('verb')!r}; the verbs are: status"})
+    def _reopen_and_dump(self) -> None:
+        if self._log_path:
+            try:
+                reopen(self._log_path)
+            except OSError as error:
+                self._journal.error("the log cannot be reopened", path=self._log_path, error=str(error))
+            self._children.broadcast(ReopenLog(self._log_path))
+        self._journal.info("stacks are asked for", signal="SIGUSR1")
+        faulthandler.dump_traceback(sys.stderr)
+        self._children.dump_all()
+
+    def _on_request(self, request: Request, answer: Answer) -> None:
+        serve(self, request, answer)
+
+    def events(self, count: int) -> list[dict[str, object]]:
+        """Return the last events."""
+        return self._journal.last(count)
+
+    def stop(self, haste: Haste | None, why: str) -> None:
+        """Begin to stop, or be quicker about it."""
+        self._journal.info("stopping", signal=why)
+        self._herald.stopping(monotonic())
+        self._feed(StopAsked(haste))
+
+    def quiet(self, quiet: bool, why: str) -> bool:
+        """Claim nothing, or claim again; returns whether that changes anything."""
+        if quiet is self._fleet.wanted.quiet:
+            return False
+        self._journal.info("quiet: no task is claimed" if quiet else "tasks are claimed again", signal=why)
+        self._feed(QuietAsked(quiet))
+        return True
+
+    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
+        """Change the wanted number of workers by so many, or to so many; returns it before and after."""
+        was = self._fleet.wanted.workers
+        asked = was + change if change is not None else workers if workers is not None else was
+        wanted = min(MOST_WORKERS, max(0, asked))
+        if wanted != was:
+            self._journal.info("resized", was=was, workers=wanted, signal=why)
+            self._feed(ResizeAsked(wanted))
+        return was, wanted
+
+    def reload(self, why: str, answer: Answer | None, until: str = SERVING) -> None:
+        """Begin a reload; the answer comes when it has come so far, or with the reason of a refusal."""
+        now = monotonic()
+        if self._fleet.phase not in (Phase.STARTING, Phase.RUNNING):
+            if answer is not None:
+                answer({"ok": False, "error": "the daemon is stopping: it cannot be reloaded; start it again"})
+            return
+        self._journal.info("reload is asked for", signal=why)
+        self._herald.reloading(now)
+        try:
+            launch, keeper = self._reloads.prepare(self._children.room())
+        except ConfigError as error:
+            if answer is not None:
+                answer({"ok": False, "error": str(error)})
+            self._reloads.fail(str(error), now, lambda waiter: False)
+            self._refused(str(error))
+            return
+        if answer is not None:
+            self._reloads.wait(answer, until)
+        self._feed(ReloadAsked(launch.plan, keeper))
+
+    def ask_status(self, answer: Answer) -> None:
+        """Answer with the picture of the daemon, as fresh as it is to be had within 20 ms."""
+        if not self._children.sample(monotonic()):
+            answer(self._picture())
             return
         self._asking.append((answer, monotonic() + SAMPLE_WAIT_S))
-        if self._fleet.seats[KEEPER].state is not ChildState.READY or not self._send(KEEPER, SampleRequest()):
-            self._answer_status(late=False)
 
     def _answer_status(self, *, late: bool) -> None:
         if not self._asking:
             return
         now = monotonic()
-        due = [answer for answer, deadline in self._asking if not late or now >= deadline]
-        self._asking = [pair for pair in self._asking if late and now < pair[1]]
+        fresh = self._children.depths.asked_at is None
+        due = [answer for answer, deadline in self._asking if fresh or now >= deadline]
+        self._asking = [pair for pair in self._asking if not fresh and now < pair[1]]
         for answer in due:
-            answer(picture(self._who, self._fleet, self._crew, self._totals, self._depths, self._since, now))
+            answer(self._picture())
+
+    def _summary(self) -> str:
+        return summary(self._fleet, self._children.crew, self._children.totals, self._reloads)
+
+    def _picture(self) -> dict[str, object]:
+        who = replace(self._who, redis_url=redacted(self._children.app.redis_url) or self._who.redis_url)
+        sight = Sight(
+            self._fleet, self._children.crew, self._children.totals, self._children.depths, self._reloads,
+            self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid),
+        )  # fmt: skip
+        return picture(who, sight, self._since, monotonic())
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1].strip() if text.strip() else text

@@ -36,6 +36,7 @@ _PARK = sha("park")
 _UNPARK = sha("unpark")
 _BURY = sha("bury")
 _LEASE = sha("lease")
+_CLAIMED = sha("claimed")
 
 
 class NewTask:
@@ -233,6 +234,11 @@ def release(keys: Keys, worker: str, settlements: Sequence[Release]) -> list[Com
 def lease(keys: Keys, node: str, end_ms: int, worker: str = "") -> Command:
     """Return the call that sets a node's lease and, for a worker, gives it the right to claim."""
     return ("EVALSHA", _LEASE, 2, keys.nodes, keys.workers(node), node, end_ms, worker)
+
+
+def claimed(keys: Keys, workers: Sequence[str], limit: int) -> Command:
+    """Return the call that counts what workers (at least one) hold, by token."""
+    return ("EVALSHA", _CLAIMED, len(workers), *map(keys.claims, workers), limit)
 
 
 def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:

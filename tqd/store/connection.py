@@ -53,14 +53,24 @@ _REFUSED = (AuthenticationError, ResponseError)
 
 
 class Endpoint:
-    """Where Redis is and how long its answers may take. Shown without its password."""
+    """Where Redis is and how long its answers may take. Shown without its password.
 
-    __slots__ = ("command_timeout_s", "connect_timeout_s", "url")
+    `password` is used when the URL has none; it never becomes a part of the URL, which others may see.
+    """
 
-    def __init__(self, url: str, connect_timeout_s: float = 5.0, command_timeout_s: float = 5.0) -> None:
+    __slots__ = ("command_timeout_s", "connect_timeout_s", "password", "url")
+
+    def __init__(
+        self,
+        url: str,
+        connect_timeout_s: float = 5.0,
+        command_timeout_s: float = 5.0,
+        password: str = "",
+    ) -> None:
         self.url = url
         self.connect_timeout_s = connect_timeout_s
         self.command_timeout_s = command_timeout_s
+        self.password = password
 
     def __str__(self) -> str:
         return redacted(self.url)
@@ -197,7 +207,7 @@ class SyncLink:
 
 async def connect(endpoint: Endpoint) -> async_redis.AbstractConnection:
     """Return a new asyncio connection; raises what redis-py raises, and StoreMismatch for a bad URL."""
-    settings = _settings(endpoint, async_redis.parse_url, async_redis.Connection)
+    settings = settings_of(endpoint, async_redis.parse_url, async_redis.Connection)
     kind = settings.pop("connection_class")
     connection: async_redis.AbstractConnection = kind(**settings, retry=AsyncRetry(NoBackoff(), 0))
     await connection.connect()  # type: ignore[no-untyped-call]
@@ -208,7 +218,7 @@ async def connect(endpoint: Endpoint) -> async_redis.AbstractConnection:
 
 def connect_sync(endpoint: Endpoint) -> sync_redis.AbstractConnection:
     """Return a new blocking connection; raises what redis-py raises, and StoreMismatch for a bad URL."""
-    settings = _settings(endpoint, sync_redis.parse_url, sync_redis.Connection)
+    settings = settings_of(endpoint, sync_redis.parse_url, sync_redis.Connection)
     kind = settings.pop("connection_class")
     connection: sync_redis.AbstractConnection = kind(**settings, retry=Retry(NoBackoff(), 0))
     connection.connect()  # type: ignore[no-untyped-call]
@@ -271,13 +281,16 @@ def redis_ms(answer: Sequence[bytes]) -> float:
     return int(answer[0]) * 1000.0 + int(answer[1]) / 1000.0
 
 
-def _settings(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: type) -> dict[str, Any]:
+def settings_of(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: type) -> dict[str, Any]:
+    """Return what redis-py's connections are made with; StoreMismatch for a bad URL."""
     try:
         settings = cast(dict[str, Any], dict(parse(endpoint.url)))
     except ValueError:
         # Its text may quote a part of the password.
         raise StoreMismatch(f"{endpoint} is no URL of a Redis: redis://, rediss:// or unix://") from None
     settings.setdefault("connection_class", default_kind)
+    if endpoint.password and not settings.get("password"):
+        settings["password"] = endpoint.password
     settings.update(
         protocol=3,
         legacy_responses=False,

@@ -10,26 +10,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tqd.errors import StoreFull
+from tqd.clock import monotonic
+from tqd.errors import StoreError, StoreFull, StoreUnavailable
 from tqd.store import calls
 from tqd.store.bells import ring
-from tqd.store.connection import Endpoint, Link, accept
+from tqd.store.connection import Endpoint, Link, Replies, accept
 from tqd.store.keys import Keys
-from tqd.task.settle import Release, reclaimed
+from tqd.store.outage import Outage
+from tqd.store.sampling import QueueSample, QueueSampler
+from tqd.task.settle import Release, Settlement, reclaimed
 
 REAP_LIMIT = 16
 LOST_LIMIT = 64
 
 
-class QueueDepth:
-    """How many tasks one queue holds, by state."""
+class _WatchedLink(Link):
+    """A connection that knows for how long nothing has come back over it."""
 
-    __slots__ = ("name", "ready", "scheduled")
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint)
+        self.outage = Outage()
 
-    def __init__(self, name: str, ready: int, scheduled: int) -> None:
-        self.name = name
-        self.ready = ready
-        self.scheduled = scheduled
+    async def exchange(self, commands: Sequence[calls.Command]) -> Replies:
+        self.outage.asked(monotonic())
+        try:
+            replies = await super().exchange(commands)
+        except StoreUnavailable:
+            self.outage.failed()
+            raise
+        except StoreError:
+            self.outage.answered(monotonic())
+            raise
+        except BaseException:
+            self.outage.failed()  # nobody waits for the answer any more
+            raise
+        self.outage.answered(monotonic())
+        return replies
 
 
 class NodeStore:
@@ -38,7 +54,16 @@ class NodeStore:
     def __init__(self, endpoint: Endpoint, keys: Keys, node: str) -> None:
         self._keys = keys
         self._node = node
-        self._link = Link(endpoint)
+        self._link = _WatchedLink(endpoint)
+        self._sampler = QueueSampler(self._link, keys)
+
+    def now_ms(self) -> int:
+        """Return Redis's time in epoch ms, as this process last measured it."""
+        return self._link.clock.now_ms()
+
+    def down_s(self) -> float:
+        """Return for how long Redis has not answered, in s; 0.0 while it does."""
+        return self._link.outage.down_s(monotonic())
 
     async def synchronise(self) -> None:
         """Measure Redis's time."""
@@ -46,7 +71,7 @@ class NodeStore:
 
     async def renew(self, lease_ms: int) -> None:
         """Set the end of this node's lease to `lease_ms` from now."""
-        end_ms = self._link.clock.now_ms() + lease_ms
+        end_ms = self.now_ms() + lease_ms
         try:
             await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
         except StoreFull:
@@ -58,8 +83,7 @@ class NodeStore:
 
     async def expired_nodes(self) -> list[str]:
         """Return up to 16 nodes whose lease is over."""
-        now_ms = self._link.clock.now_ms()
-        command = ("ZRANGEBYSCORE", self._keys.nodes, "-inf", now_ms, "LIMIT", 0, REAP_LIMIT)
+        command = ("ZRANGEBYSCORE", self._keys.nodes, "-inf", self.now_ms(), "LIMIT", 0, REAP_LIMIT)
         return [node for node in _texts(await self._link.call(command)) if node != self._node]
 
     async def redis_uptime_s(self) -> float:
@@ -84,13 +108,28 @@ class NodeStore:
         """Return up to 64 workers that are fenced off and not yet forgotten."""
         return _texts(await self._link.call(("SRANDMEMBER", self._keys.lost, LOST_LIMIT)))
 
-    async def reclaim(self, worker: str) -> int:
+    async def envelope(self, identity: bytes) -> bytes | None:
+        """Return a task's envelope; None when there is no such task any more."""
+        return await self._link.call(("HGET", self._keys.task, identity))  # type: ignore[no-any-return]
+
+    async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
+        """Settle one attempt of a worker that cannot; False when its claim was settled before.
+
+        `max_dead` letters are kept.
+        """
+        settler = calls.Settler(self._keys, worker, max_dead)
+        for reply in await self._link.exchange(settler.settle([settlement], self.now_ms())):
+            if accept(reply):
+                return False
+        return True
+
+    async def reclaim(self, worker: str, blamed: bool = True) -> int:
         """Give everything a fenced worker held back to its queues and forget it.
 
-        Returns how many tasks went back. Each costs no attempt and gets one crash on record.
+        Returns how many tasks went back. Each costs no attempt and, if `blamed`, gets one crash on record.
         """
         held = dict(await self._link.call(("HGETALL", self._keys.claims(worker))))
-        releases = _releases(held)
+        releases = _releases(held, blamed)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(calls.release(self._keys, worker, releases)):
@@ -106,27 +145,20 @@ class NodeStore:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""
         await ring(self._link, [self._keys.bell(queue) for queue in queues])
 
-    async def depths(self, queues: Sequence[str]) -> tuple[list[QueueDepth], int]:
-        """Return the depth of each queue, and the number of dead letters."""
-        keys = self._keys
-        commands: list[calls.Command] = []
-        for queue in queues:
-            commands += (("LLEN", keys.ready(queue)), ("ZCARD", keys.due(queue)))
-        commands.append(("ZCARD", keys.dead))
-        counts = [accept(reply) for reply in await self._link.exchange(commands)]
-        pairs = zip(queues, counts[0:-1:2], counts[1:-1:2], strict=True)
-        return [QueueDepth(*row) for row in pairs], counts[-1]
+    async def sample(self, queues: Sequence[str]) -> tuple[list[QueueSample], int]:
+        """Return a sample of each queue, and the number of dead letters (-1: not known)."""
+        return await self._sampler.sample(queues)
 
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()
 
 
-def _releases(held: Mapping[bytes, bytes]) -> list[Release]:
+def _releases(held: Mapping[bytes, bytes], blamed: bool) -> list[Release]:
     releases: list[Release] = []
     for identity, token in sorted(held.items()):  # the oldest task is to run first
         try:
-            releases.append(reclaimed(identity, token))
+            releases.append(reclaimed(identity, token, blamed))
         except ValueError:
             continue  # nobody of ours wrote this; it must not keep the others from their queues
     return releases

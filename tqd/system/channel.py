@@ -37,17 +37,20 @@ class ChildChannel:
         """Stop reading."""
         asyncio.get_running_loop().remove_reader(self._pipes.control_fd)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> bool:
         """Write one message, whole or not at all: on a full pipe it is dropped and counted.
 
-        Frames are short enough for the kernel to write them in one piece.
+        False when it was dropped. Frames are short enough for the kernel to write them in one piece, so
+        that this may be called in a signal handler, in the middle of another send.
         """
         try:
             os.write(self._pipes.status_fd, encode_message(message))
         except BlockingIOError:
             self.dropped += 1
+            return False
         except BrokenPipeError:
             pass  # the master is gone; the control pipe tells
+        return True
 
     def _readable(self) -> None:
         try:

@@ -5,13 +5,16 @@ The order matters; each line has lost signals or leaked descriptors somewhere:
 2. the child drops the parent's wakeup descriptor and handlers, and closes every descriptor that
    belongs to the parent or to siblings: a copied pipe end would hide a death from the others;
 3. the child asks for a signal at its parent's death, and then looks whether it is dead already;
-4. signals stay blocked until the child's loop has its own handlers (`unblock`);
-5. the child leaves by `os._exit`, never through the parent's stack or its exit hooks.
+4. SIGUSR1 and a crash write the child's stacks into a file in memory that the parent reads: C code
+   does it, so it works whatever the child's loop is doing;
+5. signals stay blocked until the child's loop has its own handlers (`unblock`);
+6. the child leaves by `os._exit`, never through the parent's stack or its exit hooks.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import os
 import signal
@@ -26,24 +29,41 @@ PARENT_SIGNALS = (
     signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGCONT,
 )  # fmt: skip
 CRASHED = 70
+LONGEST_DUMP = 1 << 20
+"""Bytes of stacks that are read at once; the writer stops at some hundred threads and frames."""
 
 _PR_SET_PDEATHSIG = 1
+_TERMINAL_AND_STRAY = (
+    signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2,
+)  # fmt: skip
 
 
 class Child:
-    """A forked process as its parent holds it: pid, pidfd, and the parent's ends of its two pipes."""
+    """A forked process as its parent holds it: pid, pidfd, the parent's ends of its two pipes, and the
+    file in memory into which it writes its stacks."""
 
-    __slots__ = ("control_fd", "pid", "pidfd", "status_fd")
+    __slots__ = ("_dump_read", "control_fd", "dump_fd", "pid", "pidfd", "status_fd")
 
-    def __init__(self, pid: int, pidfd: int, control_fd: int, status_fd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, control_fd: int, status_fd: int, dump_fd: int) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.control_fd = control_fd
         self.status_fd = status_fd
+        self.dump_fd = dump_fd
+        self._dump_read = 0
 
-    def descriptors(self) -> tuple[int, int, int]:
+    def descriptors(self) -> tuple[int, int, int, int]:
         """Return what a sibling must close."""
-        return self.pidfd, self.control_fd, self.status_fd
+        return self.pidfd, self.control_fd, self.status_fd, self.dump_fd
+
+    def read_dump(self) -> str:
+        """Return the stacks that the child has written since the last call; empty when there are none.
+
+        It writes them on SIGUSR1, on SIGABRT and when it crashes, and they outlive it until `close`.
+        """
+        data = os.pread(self.dump_fd, LONGEST_DUMP, self._dump_read)
+        self._dump_read += len(data)
+        return data.decode(errors="replace")
 
     def close(self) -> None:
         """Close the parent's descriptors of a child that was reaped."""
@@ -52,37 +72,60 @@ class Child:
 
 
 class ChildPipes:
-    """The child's ends: it reads what the master wants, and writes how it is."""
+    """The child's ends: it reads what the master wants, and writes how it is, and its stacks."""
 
-    __slots__ = ("control_fd", "status_fd")
+    __slots__ = ("control_fd", "dump_fd", "status_fd")
 
-    def __init__(self, control_fd: int, status_fd: int) -> None:
+    def __init__(self, control_fd: int, status_fd: int, dump_fd: int) -> None:
         self.control_fd = control_fd
         self.status_fd = status_fd
+        self.dump_fd = dump_fd
 
 
 def spawn(
     main: Callable[[ChildPipes], int], close_in_child: Iterable[int], death_signal: int = signal.SIGTERM
 ) -> Child:
-    """Fork a child that runs `main` and exits with what it returns.
+    """Fork a child that runs `main` and exits with what it returns; OSError when that cannot be.
 
     `death_signal` reaches the child when this thread's process dies: fork from the main thread only.
     """
-    control_read, control_write = os.pipe2(os.O_CLOEXEC)
-    status_read, status_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    os.set_blocking(control_read, False)
-    os.set_blocking(control_write, False)
-    parent = os.getpid()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
-    pid = os.fork()
-    if pid == 0:
-        close = (*close_in_child, control_write, status_read)
-        pipes = ChildPipes(control_read, status_write)
-        _child(main, pipes, close, parent, death_signal)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    os.close(control_read)
-    os.close(status_write)
-    return Child(pid, os.pidfd_open(pid), control_write, status_read)
+    opened: list[int] = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        control_read, control_write = _pipe(opened)
+        status_read, status_write = _pipe(opened)
+        dump = os.memfd_create("tqd-stacks", os.MFD_CLOEXEC)
+        opened.append(dump)
+        parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
+        pid = os.fork()
+        if pid == 0:
+            close = (*close_in_child, control_write, status_read)
+            _child(main, ChildPipes(control_read, status_write, dump), close, parent, death_signal)
+        child = Child(pid, _pidfd(pid), control_write, status_read, dump)
+        opened = [control_read, status_write]
+        return child
+    finally:
+        # In the parent only, also when there was no process or no descriptor to be had.
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def _pipe(opened: list[int]) -> tuple[int, int]:
+    pair = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    opened += pair
+    return pair
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        # A child that nobody can watch must not be.
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
 
 
 def _child(
@@ -91,15 +134,14 @@ def _child(
     code = CRASHED
     try:
         signal.set_wakeup_fd(-1)
-        for number in PARENT_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        # A terminal's Ctrl-C goes to the whole group; what it means is the master's decision.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _set_dispositions()
         for descriptor in close:
             os.close(descriptor)
         die_with_parent(parent, death_signal)
-        os.environ.pop("NOTIFY_SOCKET", None)
-        os.environ.pop("WATCHDOG_USEC", None)
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            os.environ.pop(name, None)
+        faulthandler.enable(pipes.dump_fd, all_threads=True)
+        faulthandler.register(signal.SIGUSR1, pipes.dump_fd, all_threads=True)
         reseed()
         gc.enable()
         code = main(pipes)
@@ -112,6 +154,21 @@ def _child(
             sys.stderr.flush()
         finally:
             os._exit(code)
+
+
+def _set_dispositions() -> None:
+    for number in PARENT_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    # A terminal's Ctrl-C goes to the whole group; what it means is the master's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # So do its other keys and its end, and a stray signal must not cost tasks. Not ignored: that would
+    # be handed down to what a task executes, a handler is not.
+    for number in _TERMINAL_AND_STRAY:
+        signal.signal(number, _nothing)
+
+
+def _nothing(number: int, frame: object) -> None:
+    pass
 
 
 def unblock() -> None:

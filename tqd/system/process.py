@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 
 def start_ticks(pid: int) -> int | None:
@@ -30,3 +31,16 @@ def host_key() -> str:
         return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return "unknown"
+
+
+def working_directory(environ: Mapping[str, str]) -> str:
+    """Return the directory in which this process was started, by the name it was entered with.
+
+    A shell's PWD keeps the name of a symbolic link; `getcwd` would tell what it led to at the start.
+    """
+    here, named = os.getcwd(), environ.get("PWD", "")
+    try:
+        same = os.path.isabs(named) and os.path.samefile(named, here)
+    except OSError:
+        same = False
+    return named if same else here

@@ -41,7 +41,8 @@ class TaskOptions:
     """How a task is to be run. `None` means: not said here, ask the next level.
 
     The levels are: this call (`using(...)`, travels with the task), then the handler's declaration
-    in the worker's code, then `DEFAULTS`. Durations are in seconds.
+    in the worker's code, then `DEFAULTS`. Durations are in seconds. New options come last: they
+    travel in this order.
     """
 
     queue: str | None = None
@@ -50,6 +51,7 @@ class TaskOptions:
     retry_delay_s: float | None = None
     max_retry_delay_s: float | None = None
     result_ttl_s: float | None = None
+    hard_timeout_s: float | None = None
 
     def over(self, lower: TaskOptions) -> TaskOptions:
         """Return these options with the gaps filled from `lower`."""
@@ -70,8 +72,9 @@ DEFAULTS = TaskOptions(
     retry_delay_s=1.0,
     max_retry_delay_s=600.0,
     result_ttl_s=0.0,
+    hard_timeout_s=0.0,
 )
-"""max_retries: tries after the first run. timeout_s, result_ttl_s: 0 switches it off."""
+"""max_retries: tries after the first run. timeout_s, result_ttl_s, hard_timeout_s: 0 switches it off."""
 
 
 def seconds(value: float | timedelta) -> float:

@@ -37,9 +37,17 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The attempt was still running after its `timeout`."""
+    """The attempt was still running after its `timeout`, or after its `hard_timeout`."""
 
     limit_s: float
+    hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The worker process was killed because of this attempt; `error` is what the master says of it."""
+
+    error: ErrorInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Unreadable:
     problem: str
 
 
-Outcome = Done | Raised | TimedOut | Released | UnknownName | Unreadable
+Outcome = Done | Raised | TimedOut | Killed | Released | UnknownName | Unreadable
 
 
 def describe(error: BaseException) -> tuple[ErrorInfo, ...]:

@@ -11,6 +11,7 @@ from tqd.task.model import TaskOptions
 from tqd.task.outcome import (
     Done,
     ErrorInfo,
+    Killed,
     Outcome,
     Raised,
     Released,
@@ -107,6 +108,9 @@ class Bury:
         self.ttl_ms = ttl_ms
 
 
+TIMEOUT_TYPE = "TimeoutError"
+"""The type of the error that a time limit makes, whoever enforces it."""
+
 Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Bury
 
 
@@ -132,10 +136,14 @@ def settlement(
             return Bury(claim, "unreadable", (error,), counts.attempts, result_ttl_ms(options))
         case Raised(chain):
             return _failed(claim, "raised", chain, options, now_ms, chance)
-        case TimedOut(limit_s):
-            message = f"the attempt was still running after its timeout of {limit_s:g} s"
-            error = ErrorInfo(type="TimeoutError", message=message, traceback="")
+        case TimedOut(limit_s, hard):
+            name = "hard_timeout" if hard else "timeout"
+            message = f"the attempt was still running after its {name} of {limit_s:g} s"
+            error = ErrorInfo(type=TIMEOUT_TYPE, message=message, traceback="")
             return _failed(claim, "timed out", (error,), options, now_ms, chance)
+        case Killed(error):
+            reason = "timed out" if error.type == TIMEOUT_TYPE else "killed"
+            return _failed(claim, reason, (error,), options, now_ms, chance)
 
 
 def _failed(
@@ -160,7 +168,10 @@ def result_ttl_ms(options: TaskOptions) -> int:
     return round((options.result_ttl_s or 0.0) * 1000)
 
 
-def reclaimed(task_id: bytes, token: bytes) -> Release:
-    """Return what happens to a task whose worker died: back to its queue, one crash on record."""
+def reclaimed(task_id: bytes, token: bytes, blamed: bool = True) -> Release:
+    """Return what happens to a task whose worker died: back to its queue, one crash on record.
+
+    Not `blamed`: another task is known to be the reason, and nothing goes on this one's record.
+    """
     counts, queue = parse_token(token)
-    return Release(task_id, token, queue, counts.crashed())
+    return Release(task_id, token, queue, counts.crashed() if blamed else counts)

@@ -33,7 +33,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A worker's state, each second. Counters are totals of this process; `runs` is since the last beat."""
+    """A worker's state, each second. Counters are totals of this process; `runs` is since the last beat.
+
+    `lag_ms` is the loop's longest delay since the last beat. `claiming` is False while it is quiet or
+    drains. `names` are the handlers in hand, the most frequent first: a bounded list of [name, count].
+    """
 
     slots: int
     busy: int
@@ -46,21 +50,58 @@ class Beat:
     rss_bytes: int
     oldest_s: float
     runs: dict[int, int]
+    claiming: bool
+    names: list[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class HardDeadline:
+    """The attempt in hand whose hard timeout ends first: sent when another one becomes the first.
+
+    `left_s` from now on. Without any such attempt `task_id` is empty. `policy` is what decides about a
+    failure when the worker cannot any more: [max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s].
+    """
+
+    task_id: bytes
+    token: bytes
+    name: str
+    limit_s: float
+    left_s: float
+    policy: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The attempt that occupies the loop at this moment, and where: the answer to SIGUSR1.
+
+    `place` is the innermost line of it, like `/srv/shop/tasks.py:12 in resize`.
+    """
+
+    task_id: bytes
+    token: bytes
+    name: str
+    place: str
+    policy: list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class KeeperBeat:
-    """The keeper's state, each second. `reclaimed`: tasks it gave back since it started."""
+    """The keeper's state, each second. `reclaimed`: tasks it gave back since it started.
+
+    `redis_down_s`: for how long Redis has not answered it; 0.0 while it answers.
+    """
 
     reclaimed: int
     rss_bytes: int
+    redis_down_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """How many tasks are ready and scheduled in each queue, and the number of dead letters.
+    """The queues, in the order of the configuration, and the number of dead letters.
 
-    In the order of the configuration and without names: 64 long ones would not fit a frame.
+    A row is [ready, scheduled, claimed, oldest_ms]; -1 is what is not known. `oldest_ms` is the time
+    since the next ready task was enqueued. Without names: 64 long ones would not fit a frame.
     """
 
     queues: list[list[int]]
@@ -75,6 +116,20 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Claim nothing (True), or claim again (False). Running tasks go on either way."""
+
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenLog:
+    """Open the log file anew and write there from now on: it was moved away."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerUp:
     """A worker process exists: watch it in case the master dies first."""
 
@@ -84,9 +139,14 @@ class WorkerUp:
 
 @dataclass(frozen=True, slots=True)
 class WorkerGone:
-    """A worker process has ended: take back what it held."""
+    """A worker process has ended: take back what it held.
+
+    `culprit` is empty, or the attempt for which the master killed it, to be settled as failed before the
+    rest is taken back: [task_id, token, error type, error message, *policy] (see `HardDeadline`).
+    """
 
     worker: str
+    culprit: list[object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +154,14 @@ class SampleRequest:
     """Sample the queues now."""
 
 
-Message = Ready | Failed | Beat | KeeperBeat | Sampled | Drain | WorkerUp | WorkerGone | SampleRequest
+Message = (
+    Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
+    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest
+)  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
-    Ready, Failed, Beat, KeeperBeat, Sampled, Drain, WorkerUp, WorkerGone, SampleRequest,
+    Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

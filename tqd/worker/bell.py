@@ -1,12 +1,14 @@
 """Waiting for work without polling, and waking somebody else when this worker cannot take it.
 
 The listener waits at the bell only while the consumer has nothing to do. A token that comes when no
-slot is free is passed on: it was meant for a task that somebody should start now.
+slot is free, or when this worker is to be quiet, is passed on: it was meant for a task that somebody
+should start now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from tqd.errors import StoreError
 from tqd.log import Log
@@ -18,10 +20,11 @@ _LOOK_EVERY = 6
 """Waits that end without a token before the queues are looked at all the same."""
 
 _PAUSE_S = 1.0
+_AGAIN_S = 0.05
 
 
 class Bell:
-    """Turns tokens into work for the consumer. `listen` and `pass_on` run until cancelled or stopped."""
+    """Turns tokens into work for the consumer. All parts run until cancelled; `listen` ends by `stop`."""
 
     def __init__(self, store: WorkerStore, consumer: Consumer, inflight: Inflight, log: Log) -> None:
         self._store = store
@@ -29,14 +32,23 @@ class Bell:
         self._inflight = inflight
         self._log = log
         self._stopping = False
+        self._left = asyncio.Event()
 
     async def listen(self) -> None:
         """Wait at the bell whenever the consumer is idle, until `stop`."""
+        try:
+            await self._listen()
+        finally:
+            self._left.set()
+
+    async def _listen(self) -> None:
         silent = 0
         while True:
             await self._consumer.idle.wait()
             if self._stopping:
                 return
+            if not self._consumer.claiming:
+                continue  # it fell quiet before this was told that it is idle, which it is no more
             try:
                 token = await self._store.wait_for_bell()
             except StoreError as error:
@@ -45,7 +57,7 @@ class Bell:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             silent = 0 if token else silent + 1
-            if token and (self._stopping or self._inflight.free <= 0):
+            if token and (not self._consumer.claiming or self._inflight.free <= 0):
                 self._consumer.overdue.set()
             if token or silent >= _LOOK_EVERY:
                 silent = 0
@@ -62,10 +74,27 @@ class Bell:
             except StoreError as error:
                 self._log.debug("could not wake another worker", error=str(error))
 
+    async def leave(self) -> None:
+        """End the wait that is on each time the consumer falls quiet."""
+        while True:
+            await self._consumer.leave_bell.wait()
+            self._consumer.leave_bell.clear()
+            await self._unblock()
+
     async def stop(self) -> None:
-        """End a wait that is on, without losing its token, and let `listen` return."""
+        """End a wait that is on, without losing its token; returns when `listen` has ended.
+
+        Repeated, because a wait may begin just after it was to be ended.
+        """
         self._stopping = True
         self._consumer.idle.set()
+        while not self._left.is_set():
+            await self._unblock()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_S):
+                    await self._left.wait()
+
+    async def _unblock(self) -> None:
         try:
             await self._store.unblock()
         except StoreError as error:

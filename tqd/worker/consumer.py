@@ -59,12 +59,14 @@ class Consumer:
         self._timer: asyncio.TimerHandle | None = None
         self._work_expected = True
         self._claiming = True
+        self._quiet = False
         self._finishing = False
         self._failures = 0
         self._refused = False
         self._unstarted: list[Claim] = []
         self.idle = asyncio.Event()
-        self.quiet = asyncio.Event()
+        self.last_claimed = asyncio.Event()
+        self.leave_bell = asyncio.Event()
         self.overdue = asyncio.Event()
         self.fenced = asyncio.Event()
         self._half = (inflight.slots + 1) // 2
@@ -79,8 +81,26 @@ class Consumer:
         self._work_expected = True
         self._awake.set()
 
+    @property
+    def claiming(self) -> bool:
+        """Whether tasks are claimed: neither quiet nor stopped."""
+        return self._claiming and not self._quiet
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Claim nothing (True), or claim again (False); settling goes on either way."""
+        if quiet is self._quiet or not self._claiming:
+            return
+        self._quiet = quiet
+        if not quiet:
+            self.expect_work()
+            return
+        self.idle.clear()
+        self.leave_bell.set()
+        if self._work_expected:
+            self.overdue.set()  # it was called to work that somebody else has to take now
+
     def stop_claiming(self) -> None:
-        """Claim nothing from now on; settling goes on. `quiet` is set once the last claim is in hand."""
+        """Claim nothing from now on; settling goes on. `last_claimed` is set once the last is in hand."""
         self._claiming = False
         self.idle.clear()
         self._awake.set()
@@ -109,7 +129,7 @@ class Consumer:
         while this one is started. Long tasks in small parts, as what counts is the time a slot is
         empty; short ones in halves, as what counts is the number of exchanges.
         """
-        if not (self._claiming and self._work_expected):
+        if self._quiet or not (self._claiming and self._work_expected):
             return 0
         free = self._inflight.free - len(self._unstarted)
         return min(free, self._eighth if self._executor.tally.last_run_s > LONG_RUN_S else self._half)
@@ -126,15 +146,16 @@ class Consumer:
 
     def _start(self) -> None:
         claims, self._unstarted = self._unstarted, []
-        start = self._executor.start
+        # What a late reply brings to a worker that has given all back follows that.
+        start = self._executor.release if self._finishing else self._executor.start
         for claim in claims:
             start(claim)
 
     async def _sleep(self) -> None:
         self._awake.clear()
         if not self._claiming:
-            self.quiet.set()
-        if self._claiming and not self._work_expected:
+            self.last_claimed.set()
+        if self.claiming and not self._work_expected:
             self.idle.set()
         await self._awake.wait()
         self.idle.clear()
@@ -200,7 +221,7 @@ class Consumer:
 
     def _due(self) -> None:
         self._timer = None
-        if self._inflight.free <= 0:
+        if self._quiet or self._inflight.free <= 0:
             # Somebody else has to take it: who waits at the bell does not know of the due time.
             self.overdue.set()
         self.expect_work()

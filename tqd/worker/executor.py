@@ -13,6 +13,7 @@ from tqd.clock import chance, monotonic
 from tqd.errors import WireError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
+from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim, parse_token
 from tqd.task.context import Context
 from tqd.task.identity import to_text
@@ -21,10 +22,11 @@ from tqd.task.outcome import Done, Outcome, Raised, Released, TimedOut, UnknownN
 from tqd.task.settle import Bury, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
-from tqd.worker.inflight import Attempt, Inflight, Interruption
+from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.lanes import Lanes, outcome_of
+from tqd.worker.limits import HardLimits
 from tqd.worker.settler import Settler
-from tqd.worker.tally import Tally
+from tqd.worker.tally import LONG_S, Tally
 
 SWEEP_S = 0.1
 """How often time limits are looked at: an attempt may run this much longer than its timeout."""
@@ -39,6 +41,7 @@ class Executor:
         inflight: Inflight,
         settler: Settler,
         store: WorkerStore,
+        channel: ChildChannel,
         log: Log,
         max_bytes: int,
     ) -> None:
@@ -52,12 +55,14 @@ class Executor:
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.tally = Tally()
+        self.limits = HardLimits(channel, self._time_up)
 
     def start(self, claim: Claim) -> None:
         """Begin an attempt; what cannot be run is settled at once."""
         held = self._inflight.get(claim.task_id)
         if held is not None:
             held.token = claim.token  # its id stood twice in the queue: one attempt, the newer claim
+            self.limits.tell()
             return
         try:
             envelope = decode_envelope(claim.envelope, self._max_bytes)
@@ -87,10 +92,13 @@ class Executor:
         self._inflight.add(attempt)
         run = self._run if handler.asynchronous else self._run_plain
         attempt.runner = self._loop.create_task(run(attempt))
+        if options.hard_timeout_s:
+            self.limits.watch(attempt)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     async def _run(self, attempt: Attempt) -> None:
+        OCCUPANT.set(attempt.task_id)
         try:
             value = await attempt.handler.function(*attempt.args, **attempt.kwargs)
         except BaseException as error:
@@ -101,7 +109,8 @@ class Executor:
             self._done(attempt, value)
 
     async def _run_plain(self, attempt: Attempt) -> None:
-        lane = self._lanes.submit(attempt.handler.function, attempt.args, attempt.kwargs)
+        OCCUPANT.set(attempt.task_id)
+        lane = attempt.lane = self._lanes.submit(attempt.handler.function, attempt.args, attempt.kwargs)
         try:
             outcome = await outcome_of(lane)
         except BaseException as error:
@@ -121,10 +130,13 @@ class Executor:
 
     def _done(self, attempt: Attempt, value: object) -> None:
         if not self._inflight.remove(attempt):
-            return  # given back already: the next owner decides
+            return  # given back or timed out already: the next owner decides
         tally = self.tally
         tally.done += 1
-        tally.ran(monotonic() - attempt.started)
+        run_s = monotonic() - attempt.started
+        tally.ran(run_s)
+        if run_s >= LONG_S:
+            tally.took_long(attempt.handler.name)
         if attempt.options.result_ttl_s:
             self._settler.add(self._finish(attempt, value))
         else:
@@ -132,7 +144,10 @@ class Executor:
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         if self._inflight.remove(attempt):
-            self.tally.ran(monotonic() - attempt.started)
+            run_s = monotonic() - attempt.started
+            self.tally.ran(run_s)
+            if run_s >= LONG_S:
+                self.tally.took_long(attempt.handler.name)
             self._settle(attempt, outcome, attempt.options)
 
     def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions) -> None:
@@ -185,12 +200,30 @@ class Executor:
         if len(self._inflight):
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
+    def _time_up(self, attempt: Attempt) -> None:
+        """Settle an attempt whose hard timeout is over, whatever its code still does, and cancel that.
+
+        Its slot stays taken until the code has ended. One that was settled before, as its `timeout` was
+        over, is only cancelled.
+        """
+        runner = attempt.runner
+        assert runner is not None
+        if self._inflight.get(attempt.task_id) is attempt:
+            self._inflight.strays += 1
+            runner.add_done_callback(lambda _: self._stray_returned())
+            self._end(attempt, TimedOut(attempt.options.hard_timeout_s or 0.0, hard=True))
+        runner.cancel()
+
     def interrupt(self) -> None:
         """Cancel all attempts, to be given back; what ends otherwise meanwhile counts as it ends."""
         for attempt in self._inflight:
             if attempt.runner is not None and attempt.interruption is None:
                 attempt.interruption = Interruption.RELEASE
                 attempt.runner.cancel()
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back that was not started."""
+        self._settle(claim, Released(), DEFAULTS)
 
     def give_back(self) -> int:
         """Release what is still in hand, running or not: twice is better than never."""

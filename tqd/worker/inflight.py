@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextvars import ContextVar
 from enum import Enum
 
 from tqd.app import Handler
 from tqd.task.claim import Claim
 from tqd.task.model import TaskOptions
+from tqd.task.outcome import Done, Raised
+
+OCCUPANT: ContextVar[bytes] = ContextVar("OCCUPANT", default=b"")
+"""The id of the task for which the code of this context runs. It is inherited by what a handler starts:
+coroutines, callbacks, threads. Only the id, as a context may live as long as somebody's connection."""
 
 
 class Interruption(Enum):
@@ -19,9 +27,22 @@ class Interruption(Enum):
 
 
 class Attempt(Claim):
-    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none."""
+    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none.
 
-    __slots__ = ("args", "deadline", "handler", "interruption", "kwargs", "options", "runner", "started")
+    `lane` is the thread's future of a plain function, once it was started.
+    """
+
+    __slots__ = (
+        "args",
+        "deadline",
+        "handler",
+        "interruption",
+        "kwargs",
+        "lane",
+        "options",
+        "runner",
+        "started",
+    )
 
     def __init__(
         self,
@@ -42,6 +63,7 @@ class Attempt(Claim):
         self.deadline = 0.0
         self.interruption: Interruption | None = None
         self.runner: asyncio.Task[None] | None = None
+        self.lane: Future[Done | Raised] | None = None
 
 
 class Inflight:
@@ -88,11 +110,18 @@ class Inflight:
 
     def remove(self, attempt: Attempt) -> bool:
         """Let go of an attempt; False when it was let go of before."""
-        if self._attempts.pop(attempt.task_id, None) is None:
+        found = self._attempts.pop(attempt.task_id, None)
+        if found is not attempt:
+            if found is not None:
+                self._attempts[attempt.task_id] = found  # the next attempt of a task that was given back
             return False
         if not self._attempts:
             self.empty.set()
         return True
+
+    def names(self) -> Counter[str]:
+        """Return how many attempts of each handler are in hand."""
+        return Counter(attempt.handler.name for attempt in self._attempts.values())
 
     def oldest_s(self, now: float) -> float:
         """Return for how long the oldest attempt has been running, in s; 0 without any."""

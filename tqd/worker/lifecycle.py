@@ -1,7 +1,7 @@
 """A worker's life on its loop: start the parts, serve, stop them in the order that loses nothing.
 
 The order of a stop:
-1. claim no more, and leave the bell, giving back a token that came meanwhile;
+1. claim no more; beside all that follows leave the bell, giving back a token that came meanwhile;
 2. let attempts finish for the grace time, settling them as they end;
 3. cancel the rest, so that they can clean up, for the last moment of the grace time;
 4. give back what is still in hand, before anything is killed: twice is better than never;
@@ -11,6 +11,9 @@ The order of a stop:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 from tqd.app import Registry
@@ -38,6 +41,21 @@ CANCEL_S = 0.5
 SETTLE_S = 3.0
 """How long a stopping worker tries to settle; then the keeper takes its claims back."""
 
+LEAVE_S = 0.5
+"""How long Redis may take to end the wait at the bell, and to hear the last word."""
+
+
+class Ending(Enum):
+    """Why a worker has ended.
+
+    fenced: it was declared dead while it lived. overtime: code that is over its hard timeout goes on, and
+    only the end of the process stops it.
+    """
+
+    DRAINED = "drained"
+    FENCED = "fenced"
+    OVERTIME = "overtime"
+
 
 class Lifecycle:
     """The parts of one worker and how they start and stop."""
@@ -51,15 +69,19 @@ class Lifecycle:
         max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
         self.inflight = Inflight(config.workers.max_concurrent_tasks)
         self._settler = Settler(lambda: self._consumer.wake())
-        self._executor = Executor(registry, self.inflight, self._settler, store, log, max_bytes)
+        self._executor = Executor(registry, self.inflight, self._settler, store, channel, log, max_bytes)
         order = QueueOrder(queues.names, queues.starvation_after, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
         self._errands = Errands(store, registry, log)
-        self._pulse = Pulse(channel, self.inflight, self._executor.tally)
+        executor = self._executor
+        self._pulse = Pulse(
+            channel, self.inflight, executor.tally, executor.limits, lambda: self._consumer.claiming, log
+        )
         self._stop = asyncio.Event()
         self._sooner = asyncio.Event()
         self._deadline = 0.0
+        self._ending = Ending.DRAINED
 
     def drain(self, grace_s: float) -> None:
         """Stop within `grace_s`; a later call can only make it sooner."""
@@ -68,34 +90,56 @@ class Lifecycle:
         self._stop.set()
         self._sooner.set()
 
-    async def serve(self) -> bool:
-        """Work until drained; False when this worker was fenced off and must be replaced."""
+    def set_quiet(self, quiet: bool) -> None:
+        """Claim nothing (True), or claim again (False); without effect on a worker that drains."""
+        if not self._stop.is_set():
+            self._consumer.set_quiet(quiet)
+
+    async def serve(self) -> Ending:
+        """Work until drained, or until this process must be replaced."""
         consumer = asyncio.create_task(self._consumer.run())
         listener = asyncio.create_task(self._bell.listen())
-        rounds = [
-            asyncio.create_task(part)
-            for part in (self._errands.run(), self._pulse.run(), self._bell.pass_on())
-        ]
-        fenced = asyncio.create_task(self._consumer.fenced.wait())
-        stop = asyncio.create_task(self._stop.wait())
+        parts = (
+            self._errands.run(), self._pulse.run(), self._bell.pass_on(), self._bell.leave(),
+        )  # fmt: skip
+        rounds = [asyncio.create_task(part) for part in parts]
+        reasons = [asyncio.create_task(part) for part in (self._stop.wait(), self._fenced(), self._overran())]
         ended, _ = await asyncio.wait(
-            {consumer, listener, fenced, stop, *rounds}, return_when=asyncio.FIRST_COMPLETED
+            {consumer, listener, *rounds, *reasons}, return_when=asyncio.FIRST_COMPLETED
         )
         if not self._stop.is_set():
-            self.drain(0.0 if fenced in ended else CLEAN_UP_S)
+            self.drain(CLEAN_UP_S)
+        self._consumer.stop_claiming()
+        # Beside the rest: Redis may not answer, and what runs must be given back in time all the same.
+        leaving = asyncio.create_task(self._bell.stop())
         await self._drained()
         await self._settle(consumer)
-        await _cancelled(listener, fenced, stop, *rounds)
-        self._pulse.send(0.0)
-        await self._leave()
-        for runner in ended - {stop, fenced}:
+        await asyncio.wait({leaving}, timeout=LEAVE_S)
+        await _cancelled(consumer, listener, leaving, *rounds, *reasons)
+        self._pulse.send()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self._leave()
+        for runner in ended.difference(reasons):
             runner.result()  # a part that ended by itself has failed: its error ends the worker
-        return fenced not in ended
+        return self._ending
+
+    async def _fenced(self) -> None:
+        await self._consumer.fenced.wait()
+        if not self._stop.is_set():
+            self._ending = Ending.FENCED
+        self.drain(0.0)
+
+    async def _overran(self) -> None:
+        """Hurry the end when code cannot be stopped otherwise, also of a drain that is on already."""
+        await self._executor.limits.overrun.wait()
+        self._log.error("code that is over its hard timeout goes on: this process ends, to stop it")
+        if not self._stop.is_set():
+            self._ending = Ending.OVERTIME
+        self.drain(CLEAN_UP_S)
 
     async def _drained(self) -> None:
-        self._consumer.stop_claiming()
-        await self._bell.stop()
-        await self._quiet()
+        await self._last_claimed()
         await self._emptied(CLEAN_UP_S)
         self._executor.interrupt()
         await self._emptied(0.0)
@@ -104,32 +148,41 @@ class Lifecycle:
         if left:
             self._log.warning("tasks did not end in the grace time and were given back", count=left)
 
-    async def _quiet(self) -> None:
+    async def _last_claimed(self) -> None:
         # A claim on its way still brings tasks; they are run or given back like the others.
-        quiet = asyncio.create_task(self._consumer.quiet.wait())
-        await asyncio.wait({quiet}, timeout=max(CLEAN_UP_S, self._deadline - monotonic()))
-        quiet.cancel()
+        last = asyncio.create_task(self._consumer.last_claimed.wait())
+        least = monotonic() + CLEAN_UP_S
+        await self._ended(last, lambda: max(least, self._deadline - CLEAN_UP_S))
+        last.cancel()
 
     async def _emptied(self, before_s: float) -> None:
-        """Wait until nothing is in hand, or until `before_s` before the deadline, which may move."""
-        while len(self.inflight):
-            self._sooner.clear()
-            left_s = self._deadline - before_s - monotonic()
-            if left_s <= 0:
-                return
-            waits = [asyncio.create_task(event.wait()) for event in (self.inflight.empty, self._sooner)]
-            await asyncio.wait(waits, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+        """Wait until nothing is in hand, or until `before_s` before the deadline."""
+        in_time = True
+        while in_time and len(self.inflight):
+            empty = asyncio.create_task(self.inflight.empty.wait())
+            in_time = await self._ended(empty, lambda: self._deadline - before_s)
+            empty.cancel()
 
     async def _settle(self, consumer: asyncio.Task[None]) -> None:
         self._consumer.finish()
-        done, _ = await asyncio.wait({consumer}, timeout=SETTLE_S)
-        if not done:
+        least = monotonic() + SETTLE_S
+        if not await self._ended(consumer, lambda: max(least, self._deadline)):
             self._log.error(
                 "redis did not take the last settlements; their tasks will run again",
                 count=len(self._settler),
             )
+
+    async def _ended(self, runner: asyncio.Task[Any], end: Callable[[], float]) -> bool:
+        """Wait for a runner until a moment that moves when the deadline does; False: it goes on."""
+        while not runner.done():
+            self._sooner.clear()
+            left_s = end() - monotonic()
+            if left_s <= 0:
+                return False
+            sooner = asyncio.create_task(self._sooner.wait())
+            await asyncio.wait({runner, sooner}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            sooner.cancel()
+        return True
 
     async def _leave(self) -> None:
         try:

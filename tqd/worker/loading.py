@@ -18,8 +18,10 @@ def load_app(path: str, modules: tuple[str, ...], directory: str) -> TaskQueue:
     Without `:attr` the module must hold exactly one. `directory` is searched first, as Python does
     for scripts. BootError says what is wrong, with the traceback when an import raised.
     """
-    if directory not in sys.path:
+    if sys.path[:1] != [directory]:
         sys.path.insert(0, directory)
+    # The master, from which this process was forked, may have seen the folders as they were before.
+    importlib.invalidate_caches()
     if not path:
         raise BootError("no app is named: the daemon needs one to know the tasks; pass --app module:attr")
     module_name, _, attribute = path.partition(":")

@@ -24,6 +24,7 @@ BEFORE = NodeName("shop", "host", "run1")
 ELSEWHERE = NodeName("shop", "other-host", "run1")
 STRANGER = NodeName("bakery", "host", "run1")
 LEASE_S = 3.0
+MAX_DEAD = 10
 DEAD_PID = 2**22 + 1
 """Beyond the largest pid that Linux gives."""
 
@@ -70,7 +71,7 @@ class Scene:
 
         async def once() -> Reaper:
             store = NodeStore(Endpoint(self._server.url), self.keys, str(OURS))
-            reaper = Reaper(store, OURS, ("default",), start_ticks, Log(role="keeper"))
+            reaper = Reaper(store, OURS, ("default",), MAX_DEAD, start_ticks, Log(role="keeper"))
             try:
                 await store.synchronise()
                 await duty(reaper, store)

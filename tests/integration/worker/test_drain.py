@@ -12,6 +12,7 @@ from tests.support.wait import auntil
 from tests.support.worker import NODE, Bench, Worker
 from tqd import queues
 from tqd.task.claim import parse_token
+from tqd.worker.lifecycle import Ending
 
 
 def counts(bench: Bench, identity: bytes) -> tuple[int, int, int]:
@@ -46,7 +47,7 @@ def test_a_running_task_finishes_in_the_grace_time(bench: Bench) -> None:
             stopping = asyncio.create_task(worker.drain(30))
             await asyncio.sleep(0)
             go_on.set()
-            assert await stopping is True
+            assert await stopping is Ending.DRAINED
             assert ended.is_set()
             assert bench.places() == {later.identity: "ready:default"}
             assert counts(bench, later.identity) == (0, 0, 0)
@@ -74,7 +75,7 @@ def test_what_does_not_finish_is_cancelled_and_given_back_uncharged_to_the_head(
         async with bench.worker(slots=2) as worker:
             await auntil(lambda: len(bench.held(worker)) == 2, "two are running", 10)
             await asyncio.wait_for(started.wait(), 10)
-            assert await worker.drain(0.5) is True
+            assert await worker.drain(0.5) is Ending.DRAINED
             assert bench.ready() == ids, "given back to the head, in their order"
             fences.extend(counts(bench, one)[0] for one in ids)
             assert [counts(bench, one)[1:] for one in ids] == [(0, 0)] * 4
@@ -107,7 +108,7 @@ def test_a_task_that_ignores_its_cancellation_is_given_back(bench: Bench, grace_
         async with bench.worker(slots=1) as worker:
             await asyncio.wait_for(started.wait(), 10)
             began = time.monotonic()
-            assert await worker.drain(grace_s) is True
+            assert await worker.drain(grace_s) is Ending.DRAINED
             assert time.monotonic() - began < grace_s + 10
             assert bench.places() == {handle.identity: "ready:default"}
             assert counts(bench, handle.identity) == (1, 0, 0)
@@ -128,7 +129,7 @@ def test_a_plain_function_that_goes_on_is_given_back(bench: Bench) -> None:
         handle = await blocks.aenqueue()
         async with bench.worker(slots=1) as worker:
             await auntil(started.is_set, "it runs", 10)
-            assert await worker.drain(0.2) is True
+            assert await worker.drain(0.2) is Ending.DRAINED
             assert bench.places() == {handle.identity: "ready:default"}
             assert counts(bench, handle.identity) == (1, 0, 0)
 
@@ -180,7 +181,7 @@ def test_a_busy_worker_leaves_nothing_behind(bench: Bench, grace_s: float, round
         handles = await bench.queue.aenqueue_many(calls)
         async with bench.worker(slots=8) as worker:
             await auntil(lambda: len(ran) > 50 + 37 * round_, "it is busy", 10)
-            assert await worker.drain(grace_s) is True
+            assert await worker.drain(grace_s) is Ending.DRAINED
             assert gone(bench, worker)
             left = bench.places()
             assert set(left.values()) <= {"ready:default"}
@@ -220,13 +221,13 @@ def test_a_drain_before_the_first_exchange_ends_at_once(bench: Bench) -> None:
 
     async def scenario() -> None:
         async with bench.worker() as worker:
-            assert await worker.drain(30) is True
+            assert await worker.drain(30) is Ending.DRAINED
             assert gone(bench, worker)
 
     bench.run(scenario())
 
 
-def test_a_fenced_worker_ends_with_false_and_settles_nothing(bench: Bench) -> None:
+def test_a_fenced_worker_says_so_and_settles_nothing(bench: Bench) -> None:
     started, go_on = asyncio.Event(), asyncio.Event()
 
     @bench.queue.task(name="works", queue=queues.DEFAULT)
@@ -243,7 +244,7 @@ def test_a_fenced_worker_ends_with_false_and_settles_nothing(bench: Bench) -> No
             bench.client.delete(bench.keys.claims(worker.name))
             bench.client.hset(bench.keys.claims("another"), handle.identity, b"2:0:1:default")  # type: ignore[arg-type]
             await works.aenqueue()
-            assert await worker.served() is False
+            assert await worker.served() is Ending.FENCED
             assert bench.places()[handle.identity] == "claims:another"
 
     bench.run(scenario())

@@ -13,9 +13,9 @@ from tqd.errors import RegistrationError
 from tqd.task.model import NO_OPTIONS, TaskOptions
 
 NOTHING: dict[str, Any] = dict.fromkeys(
-    ("queue", "max_retries", "timeout", "retry_delay", "max_retry_delay", "result_ttl")
+    ("queue", "max_retries", "timeout", "retry_delay", "max_retry_delay", "result_ttl", "hard_timeout")
 )
-DURATIONS = ("timeout", "retry_delay", "max_retry_delay", "result_ttl")
+DURATIONS = ("timeout", "retry_delay", "max_retry_delay", "result_ttl", "hard_timeout")
 
 
 def options(**given: Any) -> TaskOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,34 @@ def test_a_named_file_that_is_missing_is_told_with_all_other_problems() -> None:
     assert "cannot be read: No such file" in str(caught.value)
 
 
-@pytest.mark.parametrize("path", [".", "a\0b", "/dev/zero"])
-def test_what_is_no_file_of_settings_is_refused(path: str) -> None:
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        (".", "is a directory, not a file"),
+        ("a\0b", "cannot be read"),
+        ("/dev/zero", "is not a regular file"),
+        ("/dev/tty", "is not a regular file"),
+    ],
+)
+def test_what_is_no_file_of_settings_is_refused(path: str, rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
         load(path, {}, {}, 2)
+
+
+def test_a_fifo_in_the_place_of_the_file_is_refused_without_waiting() -> None:
+    os.mkfifo("tqd.toml")
+    with pytest.raises(ConfigError, match=r"tqd\.toml.*is not a regular file"):
+        load(None, {}, {}, 2)
+
+
+def test_a_link_to_a_file_is_followed() -> None:
+    Path("real.toml").write_text("node.name = 'linked'")
+    Path("tqd.toml").symlink_to("real.toml")
+    assert load(None, {}, {}, 2).node.name == "linked"
+
+
+def test_a_file_beyond_the_largest_size_is_refused() -> None:
+    assert "is larger than 1,048,576 bytes" in problem_of(b"#" * 1_048_577).rule
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from tqd.errors import StoreMismatch
+from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.reaper import Reaper, dead_processes
 from tqd.log import Log
 from tqd.task.names import NodeName, WorkerName
+from tqd.task.settle import Bury, RetryAt, Settlement
 
 OURS = NodeName("shop", "host", "run2")
 BEFORE = NodeName("shop", "host", "run1")
 MOVED = NodeName("shop", "other", "run1")
 STRANGER = NodeName("bakery", "host", "run1")
+MAX_DEAD = 10
 LIVING = {100: 5}
 """Pid → start of the processes that exist."""
 
@@ -28,6 +32,10 @@ class MemoryStore:
         self.may_claim: dict[str, set[str]] = {}
         self.lost: set[str] = set()
         self.claims: dict[str, int] = {}
+        self.envelopes: dict[bytes, bytes] = {}
+        self.settled: list[Settlement] = []
+        self.refusal: Exception | None = None
+        self.unblamed: set[str] = set()
         self.queued = 0
         self.uptime_s = 1000.0
         self.rings = 0
@@ -62,7 +70,24 @@ class MemoryStore:
     async def lost_workers(self) -> list[str]:
         return sorted(self.lost)
 
-    async def reclaim(self, worker: str) -> int:
+    def now_ms(self) -> int:
+        return 1_000_000
+
+    async def envelope(self, identity: bytes) -> bytes | None:
+        return self.envelopes.get(identity)
+
+    async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
+        assert max_dead == MAX_DEAD
+        assert worker in self.lost, "settled before fenced"
+        self.done.append(("settle", worker))
+        if self.refusal is not None:
+            raise self.refusal
+        self.settled.append(settlement)
+        return True
+
+    async def reclaim(self, worker: str, blamed: bool) -> int:
+        if not blamed:
+            self.unblamed.add(worker)
         assert not any(worker in workers for workers in self.may_claim.values()), "reclaimed before fenced"
         self.done.append(("reclaim", worker))
         self.lost.discard(worker)
@@ -79,7 +104,7 @@ class MemoryStore:
 
 
 def reaper(store: MemoryStore) -> Reaper:
-    return Reaper(store, OURS, ("default",), LIVING.get, Log())  # type: ignore[arg-type]
+    return Reaper(store, OURS, ("default",), MAX_DEAD, LIVING.get, Log())  # type: ignore[arg-type]
 
 
 def do(duty: Coroutine[Any, Any, None]) -> None:
@@ -181,3 +206,55 @@ def test_duties_may_be_repeated() -> None:
         do(keeper.reap_lost())
         do(keeper.reap_processes())
     assert (store.queued, keeper.reclaimed) == (2, 2)
+
+
+# -- a worker that was killed because of one attempt ---------------------------------------------
+
+
+def culprit(retries: int = 3, token: bytes = b"1:0:0:default") -> Culprit:
+    found = read_culprit([b"i" * 16, token, "TimeoutError", "blocked", retries, 1.0, 60.0, 0.0])
+    assert found is not None
+    return found
+
+
+def killed(store: MemoryStore, culprit: Culprit) -> Reaper:
+    store.envelopes.setdefault(b"i" * 16, b"payload")
+    worker = store.add(OURS, "w", 1, 1, 10, held=2)
+    keeper = reaper(store)
+    do(keeper.worker_gone(worker, culprit))
+    return keeper
+
+
+def test_the_culprit_is_settled_after_the_fence_and_before_the_rest_goes_back_unblamed() -> None:
+    store = MemoryStore()
+    keeper = killed(store, culprit())
+    assert [what for what, _ in store.done] == ["fence", "settle", "reclaim"]
+    assert len(store.unblamed) == 1 and keeper.reclaimed == 2
+    (settlement,) = store.settled
+    assert isinstance(settlement, RetryAt) and settlement.counts.attempts == 1
+
+
+def test_a_culprit_without_retries_is_buried_with_its_payload() -> None:
+    store = MemoryStore()
+    killed(store, culprit(retries=0))
+    (settlement,) = store.settled
+    assert isinstance(settlement, Bury)
+    assert settlement.claim.envelope == b"payload"
+
+
+def test_without_a_culprit_everything_that_was_held_is_blamed() -> None:
+    store = MemoryStore()
+    do(reaper(store).worker_gone(store.add(OURS, "w", 1, 1, 10)))
+    assert (store.unblamed, store.settled) == (set(), [])
+
+
+@pytest.mark.parametrize("trouble", ["refused", "no token of ours", "no such task"])
+def test_a_culprit_that_cannot_be_settled_goes_back_with_the_others(trouble: str) -> None:
+    store = MemoryStore()
+    store.envelopes = {b"i" * 16: b"payload"} if trouble != "no such task" else {b"j" * 16: b""}
+    if trouble == "refused":
+        store.refusal = StoreMismatch("a key of another kind")
+    worker = store.add(OURS, "w", 1, 1, 10, held=2)
+    keeper = reaper(store)
+    do(keeper.worker_gone(worker, culprit(token=b"x" if trouble == "no token of ours" else b"1:0:0:q")))
+    assert (store.settled, keeper.reclaimed) == ([], 2)

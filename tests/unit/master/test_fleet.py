@@ -11,26 +11,23 @@ from tqd.master.events import (
     AskToDrain,
     BecameReady,
     Finish,
+    Haste,
     Kill,
     Note,
+    SetQuiet,
     Spawn,
+    StopAsked,
     Terminate,
     Tick,
 )
-from tqd.master.fleet import (
-    BOOT_LIMIT_S,
-    FAST_GRACE_S,
-    HEALTHY_AFTER_S,
-    JITTER,
-    KEEPER_LIMIT_S,
-    KILL_MARGIN_S,
-    LONGEST_PAUSE_S,
-    REDIS_LIMIT_S,
-    Phase,
-    death,
-    pause_s,
-)
+from tqd.master.fleet import Phase
+from tqd.master.moves import KILL_MARGIN_S
+from tqd.master.pauses import HEALTHY_AFTER_S, JITTER, REDIS_PAUSE_S, SETTLED_S
+from tqd.master.stopping import FAST_GRACE_S, KEEPER_LIMIT_S, REDIS_LIMIT_S
 from tqd.system import exits
+
+BOOT_LIMIT_S = 60.0
+CRASH = 70
 
 
 def spawned(actions: list[Action]) -> list[str]:
@@ -172,11 +169,11 @@ def test_a_worker_that_ends_at_once_again_and_again_is_not_replaced_in_a_hot_loo
 def test_a_minute_of_health_forgets_earlier_failures() -> None:
     world = running(workers=1)
     for _ in range(4):
-        world.die("worker-1")
+        world.die("worker-1", CRASH)
         world.pass_time(10)
         world.ready("worker-1")
     world.pass_time(HEALTHY_AFTER_S)
-    assert spawned(world.die("worker-1")) == ["worker-1"]
+    assert spawned(world.die("worker-1", CRASH)) == ["worker-1"]
     assert world.fleet.seats["worker-1"].failures == 1
 
 
@@ -239,7 +236,8 @@ def test_a_second_stop_is_faster_and_a_third_kills() -> None:
 def test_a_second_stop_is_never_slower_than_the_first() -> None:
     world = running(workers=1, grace_s=0.5)
     world.stop()
-    assert asked(world.stop()) == [("worker-1", 0.5)]
+    assert asked(world.stop()) == []  # it was asked for that already
+    assert world.fleet.stops_until() == world.now + 0.5 + KILL_MARGIN_S
 
 
 def test_a_stop_during_the_start_drains_who_is_there_and_starts_nobody() -> None:
@@ -307,24 +305,191 @@ def test_stops_after_a_boot_failure_keep_its_verdict() -> None:
 
 def test_nothing_is_wanted_of_an_idle_running_fleet() -> None:
     world = running()
-    assert world.fleet.next_deadline() is None
     assert world.feed(Tick()) == []
+    assert world.fleet.next_deadline() == world.now + world.plan.hung_after_s
 
 
-# -- helpers --------------------------------------------------------------------------------------
+
+# -- deaths that are nobody's fault ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
-def test_pauses_stay_within_their_bounds(chance: float) -> None:
-    assert pause_s(0, chance) == pause_s(1, chance) == 0.0
-    pauses = [pause_s(failures, chance) for failures in range(2, 10_000, 7)]
-    assert min(pauses) >= 0.5 * (1 - JITTER)
-    assert max(pauses) <= LONGEST_PAUSE_S * (1 + JITTER)
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_worker_that_is_killed_from_outside_is_replaced_at_once_however_often(times: int) -> None:
+    world = running(workers=2)
+    for _ in range(times):
+        world.pass_time(SETTLED_S)
+        assert spawned(world.die("worker-1", -9, oom=False)) == ["worker-1"]
+        world.all_ready()
+    assert not world.fleet.breaker.open
+    assert world.fleet.seats["worker-1"].failures == 0
 
 
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [(0, "exited with code 0"), (-9, "out of memory"), (-11, "SIGSEGV"), (-99, "signal 99")],
-)
-def test_an_end_is_told_in_words(code: int, words: str) -> None:
-    assert words in death(code)
+def test_a_kill_for_want_of_memory_counts_as_a_crash() -> None:
+    world = running(workers=1)
+    for _ in range(2):
+        world.pass_time(SETTLED_S)
+        actions = world.die("worker-1", -9, oom=True)
+        world.all_ready()
+    assert spawned(actions) == []
+    (note,) = [action for action in actions if isinstance(action, Note)]
+    assert "likely out of memory" in str(note.fields["reason"])
+
+
+def test_a_worker_that_could_not_reach_redis_is_tried_again_each_second() -> None:
+    world = running(workers=1)
+    world.die("worker-1", CRASH)
+    for _ in range(10):
+        assert spawned(world.fail_to_boot("worker-1", exits.UNAVAILABLE, "redis is away")) == []
+        assert spawned(world.pass_time(REDIS_PAUSE_S)) == ["worker-1"]
+    assert not world.fleet.breaker.open
+    assert world.fleet.seats["worker-1"].failures == 1
+
+
+# -- crash loops ----------------------------------------------------------------------------------
+
+
+def crash_loop(world: World) -> None:
+    """Let every worker die as soon as it is there, until the breaker opens."""
+    for _ in range(50):
+        for seat in world.workers():
+            world.die(seat, CRASH)
+        world.pass_time(1)
+        if world.fleet.breaker.open:
+            return
+    raise AssertionError("no crash loop was seen")
+
+
+def test_in_a_crash_loop_one_worker_alone_is_tried() -> None:
+    world = running(workers=4)
+    crash_loop(world)
+    for seat in world.workers():
+        world.die(seat, CRASH)
+    world.pass_time(60)
+    assert len(world.workers()) == 1
+    world.die(*world.workers(), CRASH)
+    world.pass_time(60)
+    assert world.workers() == [world.fleet.breaker.trier]
+
+
+def test_a_trier_that_stays_ends_the_crash_loop() -> None:
+    world = running(workers=3)
+    crash_loop(world)
+    for seat in world.workers():
+        world.die(seat, CRASH)
+    world.pass_time(60)
+    world.all_ready()
+    world.pass_time(9.5)
+    assert len(world.workers()) == 1
+    world.pass_time(1.0)
+    assert len(world.workers()) == 3
+    assert not world.fleet.breaker.open
+
+
+def test_workers_that_live_are_left_alone_in_a_crash_loop() -> None:
+    world = running(workers=2)
+    for _ in range(30):
+        if "worker-1" in world.processes:
+            world.ready("worker-1")
+            world.die("worker-1", CRASH)
+        world.pass_time(2)
+    assert world.fleet.breaker.open
+    assert "worker-2" in world.processes and not world.processes["worker-2"].asked
+
+
+def test_more_workers_wanted_in_a_crash_loop_are_started_after_it() -> None:
+    world = running(workers=1)
+    crash_loop(world)
+    world.resize(2)
+    world.pass_time(60)
+    assert len(world.workers()) == 1
+    world.all_ready()
+    world.pass_time(11)
+    assert len(world.workers()) == 2
+
+
+def test_the_triers_seat_may_be_given_up() -> None:
+    world = running(workers=2)
+    crash_loop(world)
+    world.pass_time(60)
+    world.resize(0)
+    world.obey()
+    world.resize(1)
+    world.pass_time(60)
+    assert len(world.workers()) == 1
+
+
+# -- size and quiet -------------------------------------------------------------------------------
+
+
+def test_more_workers_are_started_at_once_in_the_lowest_free_seats() -> None:
+    world = running(workers=2)
+    assert spawned(world.resize(4)) == ["worker-3", "worker-4"]
+
+
+def test_fewer_workers_means_that_the_idlest_drain() -> None:
+    world = running(workers=3, grace_s=30)
+    for seat, busy in (("worker-1", 2), ("worker-2", 0), ("worker-3", 1)):
+        world.beat(seat, busy=busy)
+    assert asked(world.resize(1)) == [("worker-2", 30), ("worker-3", 30)]
+    world.obey()
+    assert world.workers() == ["worker-1"]
+    assert spawned(world.pass_time(100)) == []
+
+
+def test_a_worker_that_is_not_ready_goes_first() -> None:
+    world = running(workers=2)
+    world.die("worker-1")
+    assert [seat for seat, _ in asked(world.resize(1))] == ["worker-1"]
+
+
+def test_a_resize_to_nothing_leaves_the_keeper() -> None:
+    world = running(workers=2)
+    world.resize(0)
+    world.obey()
+    assert list(world.processes) == ["keeper"]
+    assert world.finish is None
+    assert spawned(world.resize(1)) == ["worker-1"]
+
+
+def test_quiet_is_told_to_all_workers_and_to_those_that_come() -> None:
+    world = running(workers=2)
+    world.quiet(True)
+    world.die("worker-1")
+    world.ready("worker-1")
+    assert [world.processes[seat].quiet for seat in world.workers()] == [True, True]
+    world.quiet(False)
+    assert [world.processes[seat].quiet for seat in world.workers()] == [False, False]
+
+
+def test_a_worker_that_missed_the_word_is_told_again_at_its_next_beat() -> None:
+    world = running(workers=1)
+    world.quiet(True)
+    assert SetQuiet("worker-1", True) in world.beat("worker-1", claiming=True)
+    assert world.beat("worker-1", claiming=False) == []
+
+
+# -- stops in a hurry -----------------------------------------------------------------------------
+
+
+def test_a_stop_now_gives_everything_back_and_cannot_become_slower() -> None:
+    world = running(workers=1, grace_s=30)
+    assert asked(world.feed(StopAsked(Haste.NOW))) == [("worker-1", 0.0)]
+    assert asked(world.feed(StopAsked(Haste.DRAIN))) == []
+    assert killed(world.stop()) == ["worker-1"]
+
+
+def test_a_stop_that_kills_leaves_the_keeper_to_take_back() -> None:
+    world = running(workers=2)
+    assert killed(world.feed(StopAsked(Haste.KILL))) == ["worker-1", "worker-2"]
+    assert not world.processes["keeper"].killed
+    world.obey()
+    assert world.finish == Finish(0, "")
+
+
+def test_a_keeper_that_waits_for_redis_is_not_taken_for_late() -> None:
+    world = running(workers=1)
+    world.die("keeper")
+    for _ in range(10):
+        world.pass_time(30)
+        world.beat("keeper")
+    assert not world.processes["keeper"].killed

@@ -193,3 +193,13 @@ def test_the_last_releases_go_first_so_that_the_first_end_at_the_head() -> None:
 def test_a_script_is_known_by_its_digest() -> None:
     assert BY_SHA[sha("claim")].name == "claim"
     assert {one.name for one in BY_SHA.values()} >= {"enqueue", "schedule", "claim", "complete", "bury"}
+
+
+# -- sampling ------------------------------------------------------------------------------------
+
+
+def test_claims_are_counted_for_each_worker_up_to_a_limit() -> None:
+    command = calls.claimed(KEYS, ["w1", "w2"], 50)
+    assert script(command) == "claimed"
+    assert keys_of(command) == [KEYS.claims("w1"), KEYS.claims("w2")]
+    assert arguments(command) == [50]

@@ -9,6 +9,7 @@ from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.outcome import (
     Done,
     ErrorInfo,
+    Killed,
     Outcome,
     Raised,
     Released,
@@ -30,7 +31,7 @@ from tqd.task.settle import (
 
 NOW_MS = 1_000_000
 ERROR = ErrorInfo(type="ValueError", message="no", traceback="...")
-FAILURES = (Raised((ERROR,)), TimedOut(30.0))
+FAILURES = (Raised((ERROR,)), TimedOut(30.0), TimedOut(30.0, hard=True), Killed(ERROR))
 
 
 def settle(outcome: Outcome, attempts: int = 0, chance: float = 0.0, **options: float) -> Settlement:
@@ -113,6 +114,26 @@ def test_a_timeout_says_its_limit() -> None:
     assert end.reason == "timed out"
     assert end.errors[0].type == "TimeoutError"
     assert "its timeout of 0.5 s" in end.errors[0].message
+
+
+def test_a_hard_timeout_says_so() -> None:
+    end = settle(TimedOut(0.5, hard=True), max_retries=0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.errors[0].type) == ("timed out", "TimeoutError")
+    assert end.errors[0].message.endswith("after its hard_timeout of 0.5 s")
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("TimeoutError", "timed out"), ("LoopBlocked", "killed")])
+def test_a_killed_attempt_has_the_error_that_the_master_names(kind: str, reason: str) -> None:
+    error = ErrorInfo(type=kind, message="it sat at shop.py:5", traceback="")
+    end = settle(Killed(error), attempts=3, max_retries=3, result_ttl_s=5.0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.errors, end.attempts, end.ttl_ms) == (reason, (error,), 4, 5000)
+
+
+def test_a_reclaim_beside_a_known_culprit_puts_nothing_on_record() -> None:
+    end = reclaimed(b"i" * 16, b"3:2:1:mail", blamed=False)
+    assert (end.queue, values(end.counts)) == ("mail", (3, 2, 1))
 
 
 def test_a_reclaim_puts_one_crash_on_record() -> None:

@@ -36,7 +36,10 @@ def test_a_small_task_is_at_most_65_bytes() -> None:
 
 
 @pytest.mark.parametrize("kwargs", [{}, KWARGS])
-@pytest.mark.parametrize("options", [NO_OPTIONS, OPTIONS, TaskOptions(max_retry_delay_s=0.0)])
+@pytest.mark.parametrize(
+    "options",
+    [NO_OPTIONS, OPTIONS, TaskOptions(max_retry_delay_s=0.0), TaskOptions(hard_timeout_s=0.5)],
+)
 @pytest.mark.parametrize("headers", [{}, {"traceparent": "00-1"}])
 def test_an_envelope_comes_back_as_it_was(
     kwargs: dict[str, Any], options: TaskOptions, headers: dict[str, str]
@@ -90,7 +93,7 @@ HOSTILE = {
     "a keyword of bytes": raw(1, "n", [], "q", 7, {b"a": 1}),
     "a keyword that is a number": raw(1, "n", [], "q", 7, {1: 1}),
     "options that are no array": raw(1, "n", [], "q", 7, {}, {}),
-    "too many options": raw(1, "n", [], "q", 7, {}, [None] * 7),
+    "too many options": raw(1, "n", [], "q", 7, {}, [None] * 8),
     "a negative timeout": raw(1, "n", [], "q", 7, {}, [None, None, -1]),
     "an endless timeout": raw(1, "n", [], "q", 7, {}, [None, None, float("inf")]),
     "a timeout that is no number": raw(1, "n", [], "q", 7, {}, [None, None, float("nan")]),

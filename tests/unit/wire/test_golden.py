@@ -54,6 +54,9 @@ ENVELOPES = {
         ),
         {"traceparent": "00-0af7-b7ad-01"},
     ),
+    "envelope_1_hard_timeout": Envelope(
+        "shop.pay", [], {}, "default", 0, TaskOptions(timeout_s=20.0, hard_timeout_s=30.0), {}
+    ),
     "envelope_1_ext": Envelope("shop.pay", EXT_VALUES, {}, "default", 0, NO_OPTIONS, {}),
 }
 

@@ -9,14 +9,30 @@ import pytest
 
 from tqd.errors import Malformed
 from tqd.wire.frames import FrameReader
-from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, decode_message, encode_message
+from tqd.wire.messages import (
+    MAX_TEXT,
+    Beat,
+    Blocked,
+    Drain,
+    Failed,
+    HardDeadline,
+    Message,
+    Sampled,
+    decode_message,
+    encode_message,
+)
 
 VALUES: dict[Any, Any] = {
     int: 5,
     float: 0.5,
+    bool: True,
     str: "Traceback …",
+    bytes: b"\x00\xff",
     dict[int, int]: {7: 1, 90: 2},
-    list[list[int]]: [[3, 4], [0, 0]],
+    list[float]: [3, 1.0, 600.5, 0.0],
+    list[object]: [b"id", b"1:0:0:default", "TimeoutError", "late", 3, 1.0],
+    list[list[int]]: [[3, 4, -1, 9], [0, 0, 0, 0]],
+    list[list[object]]: [["shop.mail", 3], ["é", 1]],
 }
 
 
@@ -53,3 +69,25 @@ def test_a_text_of_the_stated_length_fits_into_a_frame() -> None:
     assert encode_message(Failed(78, "x" * MAX_TEXT))
     with pytest.raises(ValueError, match="limit"):
         encode_message(Failed(78, "x" * 5000))
+
+
+WIDE = "\U0001f600"
+POLICY = [10_000.0, 3.2e8, 3.2e8, 3.2e8]
+TOKEN = b"%d:%d:%d:%s" % (10**15, 10**4, 10**4, b"q" * 64)
+COUNT = 2**60
+LARGEST = [
+    Beat(
+        slots=COUNT, busy=COUNT, done=COUNT, failed=COUNT, retried=COUNT, released=COUNT, superseded=COUNT,
+        lag_ms=1e9, rss_bytes=COUNT, oldest_s=1e9, runs={bucket: COUNT for bucket in range(140)},
+        claiming=False, names=[[WIDE * 100, 10_000]] * 5,
+    ),
+    HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
+    Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
+    Sampled([[COUNT] * 4] * 64, COUNT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", LARGEST, ids=lambda message: type(message).__name__)
+def test_the_largest_of_what_is_sent_regularly_fits_into_a_frame(message: Message) -> None:
+    (frame,) = FrameReader().feed(encode_message(message))
+    assert decode_message(frame) == message

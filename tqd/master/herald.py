@@ -1,0 +1,67 @@
+"""What systemd is told, and when: readiness, reloads, the stop, a line of text, and the watchdog.
+
+The watchdog is fed from the master's loop only: when that hangs, nobody else says that all is well.
+"""
+
+from __future__ import annotations
+
+from tqd.system.notify import Notifier, status
+
+STATUS_EVERY_S = 5.0
+EXTEND_EVERY_S = 1.0
+EXTEND_BY_S = 5.0
+"""While starting or stopping, systemd is asked for so much more time, again and again: both have
+deadlines of their own, kept by the fleet."""
+
+
+class Herald:
+    """Speaks to systemd through a notifier; silent when there is none."""
+
+    def __init__(self, notifier: Notifier, now: float) -> None:
+        self._notifier = notifier
+        self._watchdog_s = notifier.watchdog_s
+        self._fed = now
+        self._extended = now
+        self._said = now
+        self._text = ""
+        self._waiting = True
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` is wanted, on the monotonic clock; None without systemd."""
+        if not self._notifier.present:
+            return None
+        times = [self._said + STATUS_EVERY_S]
+        if self._watchdog_s:
+            times.append(self._fed + self._watchdog_s / 2)
+        if self._waiting:
+            times.append(self._extended + EXTEND_EVERY_S)
+        return min(times)
+
+    def tick(self, text: str, now: float) -> None:
+        """Feed the watchdog, ask for time, and bring the line of text up to date, each when it is due."""
+        if self._watchdog_s and now >= self._fed + self._watchdog_s / 2:
+            self._fed = now
+            self._notifier.send("WATCHDOG=1")
+        if self._waiting and now >= self._extended + EXTEND_EVERY_S:
+            self._extended = now
+            self._notifier.send(f"EXTEND_TIMEOUT_USEC={round(EXTEND_BY_S * 1_000_000)}")
+        if now >= self._said + STATUS_EVERY_S:
+            self._said = now
+            if text != self._text:
+                self._text = text
+                self._notifier.send(status(text))
+
+    def ready(self, text: str) -> None:
+        """Say that the daemon serves: for the first time, or again after a reload, done or refused."""
+        self._waiting = False
+        self._text = text
+        self._notifier.send("READY=1", status(text))
+
+    def reloading(self, now: float) -> None:
+        """Say that a reload has begun; `ready` has to follow."""
+        self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={round(now * 1_000_000)}")
+
+    def stopping(self, now: float) -> None:
+        """Say that the daemon is on its way out."""
+        self._waiting, self._extended, self._said = True, now - EXTEND_EVERY_S, now
+        self._notifier.send("STOPPING=1", status("draining"))

@@ -1,0 +1,119 @@
+"""How long a seat stays empty after a death, and when deaths are a crash loop. Pure."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+
+from tqd.master.seats import ChildState, Seat, Step
+from tqd.system import exits
+
+HEALTHY_AFTER_S = 60.0
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+JITTER = 0.2
+REDIS_PAUSE_S = 1.0
+"""The pause of a worker that could not reach Redis: it is not the worker's fault, and it should be there
+soon after Redis is."""
+
+SETTLED_S = 1.0
+"""A worker that was ready for so long and is killed from outside is not held to have crashed."""
+
+WINDOW_S = 60.0
+FEWEST_DEATHS = 5
+RECOVERED_S = 10.0
+
+
+def pause_s(failures: int, chance: float) -> float:
+    """Return the pause before a seat is filled again, in s.
+
+    No pause after the first death; then 0.5 · 2ⁿ s up to 30 s, give or take a fifth.
+    """
+    if failures <= 1:
+        return 0.0
+    full = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 2, 10))
+    return full * (1.0 - JITTER + 2 * JITTER * chance)
+
+
+def blameless(seat: Seat, code: int, oom: bool | None, now: float) -> bool:
+    """Tell whether a death says nothing against starting the same again at once.
+
+    It was fenced off, it ended because of a task's time limit, the master ended it for a task that
+    answered nothing, or somebody killed a worker that had been at work (and it was not the kernel for
+    want of memory).
+    """
+    if code in (exits.FENCED, exits.OVERTIME) or seat.step is not Step.NONE:
+        return True
+    settled = seat.state is ChildState.READY and now - seat.ready_at >= SETTLED_S
+    return code == -signal.SIGKILL and settled and not oom and not seat.killed_for
+
+
+def unavailable(seat: Seat, code: int) -> bool:
+    """Tell whether a child ended before it was ready because Redis did not answer."""
+    return code == exits.UNAVAILABLE and seat.failure is not None
+
+
+def death(code: int, oom: bool | None = None) -> str:
+    """Return in words how a process ended."""
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    if name != "SIGKILL":
+        return f"was killed by {name}"
+    hint = {
+        True: " (likely out of memory: the kernel counted an oom_kill)",
+        False: " (sent by somebody: the kernel counted no oom_kill)",
+        None: " (if nobody sent it, the kernel may have been out of memory)",
+    }
+    return f"was killed by SIGKILL{hint[oom]}"
+
+
+class Breaker:
+    """Open while the workers die so often that starting all of them again is of no use.
+
+    It opens when, within a minute, as many workers died by their own fault as twice the wanted number (at
+    least five); then one seat alone, the `trier`, is filled again and again, with its pauses. It closes
+    when that worker has been ready for ten seconds. Workers that live are left alone.
+    """
+
+    def __init__(self) -> None:
+        self._deaths: deque[float] = deque()
+        self.since: float | None = None
+        self.trier = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a crash loop."""
+        return self.since is not None
+
+    def died(self, wanted: int, now: float) -> bool:
+        """Count a death; True when it opens the breaker."""
+        self._deaths.append(now)
+        while self._deaths and self._deaths[0] <= now - WINDOW_S:
+            self._deaths.popleft()
+        if self.open or len(self._deaths) < max(FEWEST_DEATHS, 2 * wanted):
+            return False
+        self.since = now
+        return True
+
+    def lets(self, seat: Seat) -> bool:
+        """Tell whether a worker's seat may be filled; the first one asked for becomes the trier."""
+        if not self.open:
+            return True
+        if not self.trier:
+            self.trier = seat.name
+        return seat.name == self.trier
+
+    def recovers_at(self, trier: Seat | None) -> float | None:
+        """Return when it closes if nothing happens, on the monotonic clock."""
+        if not self.open or trier is None or trier.state is not ChildState.READY:
+            return None
+        return trier.ready_at + RECOVERED_S
+
+    def close(self) -> None:
+        """Forget all deaths."""
+        self._deaths.clear()
+        self.since, self.trier = None, ""

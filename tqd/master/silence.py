@@ -1,0 +1,86 @@
+"""What is done about a child that answers nothing, or has a task beyond its hard timeout. Pure.
+
+The steps have deadlines of their own: ask for its stacks (SIGUSR1), abort it (SIGABRT), kill it. A child
+that beats again after the first step is left alone.
+"""
+
+from __future__ import annotations
+
+from tqd.master.events import Abort, Action, Dump, Kill, Note, Role
+from tqd.master.seats import ChildState, Seat, Step
+
+DUMP_S = 2.0
+"""After SIGUSR1: the time to write the stacks, and to beat again."""
+
+ABORT_S = 5.0
+"""After SIGABRT, and after each SIGKILL."""
+
+HARD_MARGIN_S = 1.0
+"""After a hard timeout: the time in which a worker whose loop runs ends the attempt itself."""
+
+HARD_SILENT_S = 1.5
+HARD_LAST_S = 5.0
+"""A worker that beats is taken to be at it, for so much longer."""
+
+HARD_DUMP_S = 0.5
+
+_WATCHED = (ChildState.READY, ChildState.DRAINING, ChildState.HUNG)
+
+
+def heard(seat: Seat, now: float) -> list[Action]:
+    """Take in a sign of life."""
+    silent_s = now - seat.heard
+    seat.heard = now
+    if seat.step is not Step.DUMPED:
+        return []
+    seat.step = Step.NONE
+    if seat.state is ChildState.HUNG:
+        seat.state = ChildState.READY
+    fields: dict[str, object] = {"seat": seat.name, "silent_s": round(silent_s, 1)}
+    return [Note("warning", f"{seat.role.value} answers again", fields)]
+
+
+def next_step(seat: Seat, hung_after_s: float) -> float | None:
+    """Return when the next step is due, if nothing is heard; None when there is none."""
+    if seat.role is Role.REDIS or seat.state not in _WATCHED:
+        return None
+    if seat.step is not Step.NONE:
+        return seat.step_deadline
+    hung_at = seat.heard + hung_after_s
+    return hung_at if seat.hard_at is None else min(hung_at, _hard_due(seat))
+
+
+def escalate(seat: Seat, hung_after_s: float, now: float) -> list[Action]:
+    """Return the step that is due, if one is."""
+    due = next_step(seat, hung_after_s)
+    if due is None or now < due:
+        return []
+    if seat.step is Step.NONE:
+        return _begin(seat, now)
+    if seat.step is Step.DUMPED:
+        seat.step, seat.step_deadline = Step.ABORTED, now + ABORT_S
+        return [Abort(seat.name, seat.killed_for)]
+    seat.step, seat.step_deadline = Step.KILLED, now + ABORT_S
+    return [Kill(seat.name, seat.killed_for)]
+
+
+def _begin(seat: Seat, now: float) -> list[Action]:
+    hard = seat.hard_at is not None and now >= _hard_due(seat)
+    silent_s = now - seat.heard
+    if hard:
+        reason, wait_s = seat.hard_text, HARD_DUMP_S
+    else:
+        reason, wait_s = f"its loop has been silent for {silent_s:.0f} s", DUMP_S
+    seat.killed_for = reason
+    seat.step, seat.step_deadline = (Step.ABORTED if hard else Step.DUMPED), now + wait_s
+    if seat.state is ChildState.READY:
+        seat.state = ChildState.HUNG
+    fields: dict[str, object] = {"seat": seat.name, "pid": seat.pid, "reason": reason}
+    return [Note("warning", f"{seat.role.value} hangs", fields), Dump(seat.name)]
+
+
+def _hard_due(seat: Seat) -> float:
+    assert seat.hard_at is not None
+    # A loop that runs ends its attempt by itself: wait for that a little longer.
+    latest = seat.hard_at + HARD_LAST_S
+    return min(latest, max(seat.hard_at + HARD_MARGIN_S, seat.heard + HARD_SILENT_S))

@@ -1,0 +1,139 @@
+"""What can be asked of a running daemon over its control socket, and what it answers."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Protocol
+
+from tqd.master.control import Answer
+from tqd.master.events import Haste
+from tqd.master.reloads import DRAINED, SERVING
+
+MOST_WORKERS = 1024
+MOST_EVENTS = 200
+_HASTES = {"drain": None, "now": Haste.NOW, "kill": Haste.KILL}
+
+Request = dict[str, object]
+
+
+class Daemon(Protocol):
+    """What the verbs act on: the master."""
+
+    def ask_status(self, answer: Answer) -> None:
+        """Answer with the picture of the daemon."""
+
+    def events(self, count: int) -> list[dict[str, object]]:
+        """Return the last events."""
+
+    def stop(self, haste: Haste | None, why: str) -> None:
+        """Begin to stop, or be quicker about it."""
+
+    def reload(self, why: str, answer: Answer | None, until: str) -> None:
+        """Begin a reload; the answer comes when it has come so far."""
+
+    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
+        """Change the wanted number of workers by so many, or to so many; returns it before and after."""
+
+    def quiet(self, quiet: bool, why: str) -> bool:
+        """Claim nothing, or claim again; returns whether that changes anything."""
+
+
+def serve(daemon: Daemon, request: Request, answer: Answer) -> None:
+    """Carry out one request; whatever is wrong with it is answered."""
+    verb = request.get("verb")
+    handler = _VERBS.get(verb) if isinstance(verb, str) else None
+    if handler is None:
+        answer({"error": f"unknown verb {verb!r}; the verbs are: {', '.join(_VERBS)}"})
+    else:
+        handler(daemon, request, answer)
+
+
+def _status(daemon: Daemon, request: Request, answer: Answer) -> None:
+    daemon.ask_status(answer)
+
+
+def _why(daemon: Daemon, request: Request, answer: Answer) -> None:
+    count = request.get("count", 20)
+    if not isinstance(count, int) or not 1 <= count <= MOST_EVENTS:
+        answer({"error": f"count is {count!r}: it is a whole number from 1 to {MOST_EVENTS}"})
+        return
+    answer({"events": daemon.events(count)})
+
+
+def _stop(daemon: Daemon, request: Request, answer: Answer) -> None:
+    how = request.get("how", "drain")
+    if not isinstance(how, str) or how not in _HASTES:
+        answer({"error": f"how is {how!r}: it is one of {', '.join(_HASTES)}"})
+        return
+    daemon.stop(_HASTES[how], f"tqd stop ({how})")
+    answer({"ok": True, "text": "stopping"})
+
+
+def _reload(daemon: Daemon, request: Request, answer: Answer) -> None:
+    until = request.get("until", DRAINED)
+    if until not in (SERVING, DRAINED):
+        answer({"error": f"until is {until!r}: it is one of {SERVING}, {DRAINED}"})
+        return
+    daemon.reload("tqd reload", answer, str(until))
+
+
+def _scale(daemon: Daemon, request: Request, answer: Answer) -> None:
+    change, workers = request.get("change"), request.get("workers")
+    number = workers if change is None else change
+    if not isinstance(number, int) or isinstance(number, bool) or (change is not None) == (workers is not None):
+        answer({"error": 'scale wants one of "workers": N and "change": ±N'})
+        return
+    if workers is not None and not 0 <= number <= MOST_WORKERS:
+        answer({"ok": False, "error": f"{number} workers are not to be had: it is 0 to {MOST_WORKERS}"})
+        return
+    was, wanted = daemon.resize(
+        None if workers is not None else number, None if change is not None else number, "tqd scale"
+    )
+    text = f"{was} → {wanted} workers" if was != wanted else f"{wanted} workers were wanted already"
+    answer({"ok": True, "was": was, "workers": wanted, "text": text})
+
+
+def _quiet(daemon: Daemon, request: Request, answer: Answer) -> None:
+    new = daemon.quiet(True, "tqd quiet")
+    text = "no more tasks are claimed; running ones go on" if new else "it was quiet already"
+    answer({"ok": True, "text": text})
+
+
+def _resume(daemon: Daemon, request: Request, answer: Answer) -> None:
+    new = daemon.quiet(False, "tqd resume")
+    answer({"ok": True, "text": "tasks are claimed again" if new else "it was not quiet"})
+
+
+_VERBS: dict[str, Callable[[Daemon, Request, Answer], None]] = {
+    "status": _status,
+    "why": _why,
+    "stop": _stop,
+    "reload": _reload,
+    "scale": _scale,
+    "quiet": _quiet,
+    "resume": _resume,
+}
+
+
+def by_signal(daemon: Daemon, number: signal.Signals) -> bool:
+    """Carry out what a signal means; False when it means nothing here."""
+    name = number.name
+    match number:
+        case signal.SIGTERM | signal.SIGINT:
+            daemon.stop(None, name)
+        case signal.SIGQUIT:
+            daemon.stop(Haste.NOW, name)
+        case signal.SIGHUP:
+            daemon.reload(name, None, SERVING)
+        case signal.SIGTTIN:
+            daemon.resize(1, None, name)
+        case signal.SIGTTOU:
+            daemon.resize(-1, None, name)
+        case signal.SIGTSTP:
+            daemon.quiet(True, name)
+        case signal.SIGCONT:
+            daemon.quiet(False, name)
+        case _:
+            return False
+    return True

@@ -1,0 +1,32 @@
+"""What decides about a failed attempt when the process that ran it cannot any more.
+
+The worker tells it to the master as plain numbers, and the master to the keeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tqd.task.model import TaskOptions
+
+_COUNT = 4
+
+
+def policy(options: TaskOptions) -> list[float]:
+    """Return max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s of complete options."""
+    return [
+        options.max_retries or 0,
+        options.retry_delay_s or 0.0,
+        options.max_retry_delay_s or 0.0,
+        options.result_ttl_s or 0.0,
+    ]
+
+
+def options_of(numbers: Sequence[object]) -> TaskOptions:
+    """Return the options that such numbers stand for; ValueError when they are none."""
+    if len(numbers) != _COUNT or not all(type(number) in (int, float) for number in numbers):
+        raise ValueError(f"a policy is {_COUNT} numbers, not {numbers!r:.100}")
+    retries, delay_s, max_delay_s, ttl_s = (float(number) for number in numbers)  # type: ignore[arg-type]
+    return TaskOptions(
+        max_retries=int(retries), retry_delay_s=delay_s, max_retry_delay_s=max_delay_s, result_ttl_s=ttl_s
+    )
