@@ -51,8 +51,11 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m perf", description="measure tqd against its budgets")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these figures or groups only")
-    parser.add_argument("--quick", action="store_true", help="smaller amounts: about a minute in all")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME",
+        help="these groups (flow, fleet), benchmarks or figures only",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="smaller amounts: a few minutes in all")
     parser.add_argument("--repeat", type=int, metavar="N", help="paired readings of a ratio (5; quick: 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all readings to a file")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")

@@ -158,7 +158,9 @@ class Daemon:
             began = time.monotonic()
             self._process.send_signal(signal.SIGTERM)
             if not select.select([pidfd], [], [], STOP_S)[0]:
-                raise RuntimeError(f"the daemon has not ended {STOP_S:g} s after SIGTERM:\n{self.log[-2000:]}")
+                raise RuntimeError(
+                    f"the daemon has not ended {STOP_S:g} s after SIGTERM:\n{self.log[-2000:]}"
+                )
             return time.monotonic() - began
         finally:
             os.close(pidfd)

@@ -7,12 +7,11 @@ the process and to kill it, each with a deadline of its own.
 from __future__ import annotations
 
 from perf.figure import Figure, greatest
-from perf.fleet.account import BEGAN, NS, begun, begun_elsewhere, held
+from perf.fleet.account import NS, begun, begun_elsewhere, held
 from perf.fleet.journal import Journal
 from perf.harness import Daemon, Plan, point_client_at, private_redis
-from perf.tasks import block, told, tq
+from perf.tasks import BEGAN, block, told, tq
 from tests.support.redis_server import RedisServer
-from tests.support.wait import until
 
 WORKERS = 2
 HUNG_AFTER_S = 2

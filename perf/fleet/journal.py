@@ -14,22 +14,26 @@ from tests.support.wait import until
 
 
 class Journal:
-    """`entries` are those read so far, in the order in which they were written."""
+    """`entries` are those read so far, in the order in which they were written.
+
+    Each is written at once: there are only whole ones to be read.
+    """
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="tqd-perf-"))
         self._path = self._directory / "journal"
         self._path.touch(0o600)
-        self._file = open(self._path, "rb")
+        self._read_bytes = 0
         self.environ = {JOURNAL: str(self._path)}
         self.entries: list[Entry] = []
 
     def read(self) -> list[Entry]:
         """Take in what is new; returns all entries."""
-        data = self._file.read()
-        whole = len(data) - len(data) % ENTRY.size
-        self._file.seek(whole - len(data), 1)
-        self.entries += map(Entry._make, ENTRY.iter_unpack(data[:whole]))
+        with open(self._path, "rb") as file:
+            file.seek(self._read_bytes)
+            data = file.read()
+        self._read_bytes += len(data)
+        self.entries += map(Entry._make, ENTRY.iter_unpack(data))
         return self.entries
 
     def until(self, condition: Callable[[list[Entry]], bool], what: str, deadline_s: float) -> None:
@@ -47,5 +51,4 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -53,4 +53,4 @@ def _kill(daemon: Daemon) -> float:
 
 def _replaced(daemon: Daemon, pid: int) -> bool:
     keeper = daemon.status()["keeper"]
-    return keeper["state"] == "ready" and keeper["pid"] != pid
+    return bool(keeper["state"] == "ready" and keeper["pid"] != pid)

@@ -48,6 +48,7 @@ def run(plan: Plan) -> list[Figure]:
 def _kill(daemon: Daemon, journal: Journal) -> tuple[float, int]:
     """Fill all slots, kill a worker; returns after how many s its tasks had begun again, and their number."""
     worker = until(lambda: _oldest(daemon), "a worker is old enough to be killed", DEADLINE_S)
+    assert worker is not None
     journal.forget()
     tasks = set(range(TASKS))
     tq.enqueue_many([told.call(number, NAP_S) for number in tasks])

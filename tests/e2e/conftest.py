@@ -46,6 +46,20 @@ async def waits(line: str):
         write(line + ".cancelled")
         raise
 
+@tq.task(name="limited", hard_timeout=1.0, max_retries=0)
+async def limited(line: str, seconds: float):
+    write(line + ".started")
+    time.sleep(seconds)
+    write(line + ".done")
+
+@tq.task(name="hogs")
+async def hogs(megabytes: int):
+    hogs.kept = getattr(hogs, "kept", []) + [b"x" * (megabytes << 20)]
+
+@tq.task(name="exits")
+async def exits(code: int):
+    os._exit(code)
+
 @tq.task(name="blocks")
 async def blocks(line: str, seconds: float):
     write(line + ".started")

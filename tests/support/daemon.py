@@ -90,6 +90,17 @@ class Daemon:
     def stop(self, *more: str) -> subprocess.CompletedProcess[str]:
         return self.tqd("stop", "--runtime-dir", str(self.runtime), *more)
 
+    def verb(self, verb: str, *more: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb that talks to this daemon."""
+        return self.tqd(verb, "--runtime-dir", str(self.runtime), *more)
+
+    def reload(self, *more: str) -> subprocess.CompletedProcess[str]:
+        return self.verb("reload", *more)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the master."""
+        os.kill(self.master, number)
+
     def status(self) -> dict[str, Any]:
         """Return what `tqd status --json` says; also remembers every process it names."""
         result = self.tqd("status", "--json", "--runtime-dir", str(self.runtime))
@@ -106,7 +117,7 @@ class Daemon:
 
     @property
     def ready(self) -> bool:
-        return self.status()["state"] == "running"
+        return self.status().get("healthy", False) is True
 
     @property
     def master(self) -> int:

@@ -30,6 +30,7 @@ from tqd.master.events import (
     RollBegan,
     RollDone,
     RollRefused,
+    RollServing,
     RollSwitched,
     SetQuiet,
     Spawn,
@@ -195,7 +196,7 @@ class World:
             case Kill(seat):
                 assert seat in self.processes, f"{action} kills nobody"
                 self.processes[seat].killed = True
-            case RollBegan() | RollSwitched() | RollDone() | RollRefused():
+            case RollBegan() | RollSwitched() | RollServing() | RollDone() | RollRefused():
                 self._roll(action)
             case AnnounceReady():
                 self.announced += 1
@@ -206,7 +207,9 @@ class World:
                 assert all(steps[-1] != "began" for steps in self.rolls.values()), "a reload without an answer"
                 self.finish = action
 
-    def _roll(self, action: RollBegan | RollSwitched | RollDone | RollRefused) -> None:
+    def _roll(
+        self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused
+    ) -> None:
         steps = self.rolls.setdefault(action.generation, [])
         match action:
             case RollBegan():
@@ -220,8 +223,11 @@ class World:
             case RollRefused():
                 assert steps == ["began"]
                 steps.append("refused")
-            case RollDone():
+            case RollServing():
                 assert steps == ["began", "switched"]
+                steps.append("serving")
+            case RollDone():
+                assert steps == ["began", "switched", "serving"]
                 steps.append("done")
                 self._floor = 0
 

@@ -66,6 +66,9 @@ app = "shop:tq"
 [workers]
 initial_count = 2
 max_concurrent_tasks = 8
+
+[daemon]
+runtime_dir = "/run/tqd"
 """
 
 
@@ -78,7 +81,6 @@ class SystemdService:
         self.unit = f"tqd@{instance}.service" if instance else "tqd.service"
         self.source = "tqd@.service" if instance else "tqd.service"
         self.config = f"/etc/tqd/{instance or 'tqd'}.toml"
-        self.runtime = f"/run/{self.name}"
         self.state = f"/var/lib/private/{self.name}"
         self.password = f"/etc/credstore/{self.name}.redis-password"
         # Of the box's log only what comes from now on belongs to this service.
@@ -149,8 +151,8 @@ class SystemdService:
         return int(self.show("NRestarts"))
 
     def tqd(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a verb of tqd as root in the box."""
-        return self.box.run("/opt/tqd/bin/tqd", verb, "--runtime-dir", self.runtime, *arguments, check=False)
+        """Run a verb of tqd as root in the box; the configuration says where the daemon is."""
+        return self.box.run("/opt/tqd/bin/tqd", verb, "--config", self.config, *arguments, check=False)
 
     def status(self) -> dict[str, Any]:
         """Return what `tqd status --json` says, or a picture without processes."""

@@ -11,39 +11,21 @@ from collections.abc import Callable
 
 from tqd.clock import monotonic
 from tqd.errors import Malformed
-from tqd.master.crew import Depths, Member, Totals
-from tqd.master.events import (
-    BecameReady,
-    BootFailed,
-    Event,
-    Exited,
-    Forked,
-    HardLimitSet,
-    Heard,
-    Role,
-    Spawn,
-    Weighed,
-)
+from tqd.master.crew import Member
+from tqd.master.events import Event, Exited, Forked, Role, Spawn
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
 from tqd.master.launch import ChildMain
 from tqd.master.reloads import Reloads
+from tqd.master.reports import Reports
 from tqd.master.seats import KEEPER, ChildState, Step
 from tqd.system import exits
 from tqd.system.fork import spawn
 from tqd.system.memory import MemorySense, room
 from tqd.system.process import start_ticks
-from tqd.system.usage import ProcessMemory
 from tqd.task.names import WorkerName
 from tqd.wire.messages import (
-    Beat,
-    Blocked,
-    Failed,
-    HardDeadline,
-    KeeperBeat,
     Message,
-    Ready,
-    Sampled,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -53,10 +35,6 @@ from tqd.wire.messages import (
 
 DUMP_READ_S = 1.0
 """How long after SIGUSR1 a child's stacks are read; at its death they are read anyway."""
-
-PSS_EVERY_S = 15.0
-PSS_CLOSE = 0.8
-"""Above this share of its limit a worker's PSS is read with every beat."""
 
 LATE_PATIENCE_S = 10.0
 """A worker that comes later waits for Redis until so long before its boot timeout; the first ones and
@@ -86,6 +64,7 @@ class Children:
         selector: selectors.BaseSelector,
         feed: Callable[[Event], None],
         ours: Callable[[], list[int]],
+        reports: Reports,
     ) -> None:
         self._node = node
         self._fleet = fleet
@@ -95,13 +74,11 @@ class Children:
         self._selector = selector
         self._feed = feed
         self._ours = ours
-        self._usage = ProcessMemory()
+        self._reports = reports
+        self._on_message = reports.take
         self._for_keeper: deque[Message] = deque()
         self._oom_kills = memory.oom_kills()
         self.crew: dict[str, Member] = {}
-        self.totals = Totals()
-        self.depths = Depths(reloads.current.config.queues.names)
-        self.app = Ready("", "", 0)
 
     def pids(self) -> set[int]:
         """Return the pids of all children."""
@@ -170,14 +147,14 @@ class Children:
 
     def sample(self, now: float) -> bool:
         """Ask the keeper for the queues' figures; False when waiting for them is of no use."""
-        asked_at = self.depths.asked_at
+        asked_at = self._reports.depths.asked_at
         owed_s = 0.0 if asked_at is None else now - asked_at
         if OWES_AFTER_S < owed_s < OWES_S:
             return False
         if self._fleet.seats[KEEPER].state is not ChildState.READY or not self.send(KEEPER, SampleRequest()):
             return False
         if asked_at is None or owed_s >= OWES_S:
-            self.depths.asked_at = now
+            self._reports.depths.asked_at = now
         return True
 
     def room(self) -> int | None:
@@ -216,7 +193,7 @@ class Children:
                 patience_s = max(FIRST_PATIENCE_S, launch.plan.boot_timeout_s - LATE_PATIENCE_S)
             return launch.mains.worker(action.seat, patience_s)
         if action.role is Role.KEEPER:
-            return launch.mains.keeper(self.app.redis_url, self.app.namespace)
+            return launch.mains.keeper(self._reports.app.redis_url, self._reports.app.namespace)
         assert launch.mains.redis is not None
         return launch.mains.redis
 
@@ -224,7 +201,7 @@ class Children:
         """Tell a new keeper who lives; deaths that the last one was not told are still to come."""
         gone = [message for message in self._for_keeper if isinstance(message, WorkerGone)]
         self._for_keeper = deque(gone)
-        self.depths.asked_at = None
+        self._reports.depths.asked_at = None
         for seat in self._fleet.seats.alive(Role.WORKER):
             member = self.crew.get(seat.name)
             if member is not None:
@@ -246,7 +223,7 @@ class Children:
             culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
             self._tell_keeper(WorkerGone(member.name, culprit))
         oom = self._oom(member) if code == -signal.SIGKILL else None
-        self._usage.forget(member.child.pid)
+        self._reports.forget(member.child.pid)
         member.child.close()
         del self.crew[member.seat]
         self._feed(Exited(member.seat, code, oom))
@@ -293,52 +270,6 @@ class Children:
     def _stop_reading(self, member: Member) -> None:
         member.reading = False
         self._selector.unregister(member.child.status_fd)
-
-    def _on_message(self, member: Member, message: Message) -> None:
-        seat, now = member.seat, monotonic()
-        match message:
-            case Beat():
-                self._on_beat(member, message, now)
-            case KeeperBeat():
-                self.totals.advance_keeper(member.keeper_beat, message)
-                member.keeper_beat, member.beat_at = message, now
-                self._feed(Heard(seat))
-            case HardDeadline():
-                member.hard = message
-                text = f'task "{message.name}" ran longer than its hard_timeout of {message.limit_s:g} s'
-                self._feed(HardLimitSet(seat, now + message.left_s if message.task_id else None, text))
-            case Blocked():
-                self._on_blocked(member, message)
-            case Ready(url):
-                if url:
-                    self.app = message
-                self._feed(BecameReady(seat))
-            case Failed(code, text):
-                self._feed(BootFailed(seat, code, text))
-            case Sampled():
-                self.depths.sample, self.depths.at, self.depths.asked_at = message, now, None
-
-    def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
-        self.totals.advance(member.beat, beat)
-        self.totals.rate.add(now, self.totals.done)
-        member.rate.add(now, beat.done)
-        member.beat, member.beat_at = beat, now
-        self._feed(Heard(member.seat, beat.busy, beat.done, beat.claiming))
-        limits = self._fleet.wanted.plan.limits
-        close = limits.max_pss_bytes and beat.rss_bytes > PSS_CLOSE * limits.max_pss_bytes
-        if close or now - member.pss_at >= PSS_EVERY_S:
-            member.pss_bytes, member.pss_at = self._usage.pss_bytes(member.child.pid), now
-        elif limits.max_pss_bytes:
-            return  # a reading without PSS would not count
-        if limits.max_rss_bytes or limits.max_pss_bytes:
-            self._feed(Weighed(member.seat, beat.rss_bytes, member.pss_bytes))
-
-    def _on_blocked(self, member: Member, message: Blocked) -> None:
-        member.blocked = message
-        self._journal.error(
-            "a task blocks its worker's loop", seat=member.seat, task=message.task_id.hex(),
-            name=message.name, at=message.place, silent_s=round(monotonic() - member.beat_at, 1),
-        )  # fmt: skip
 
     def _tell_keeper(self, message: Message) -> None:
         self._for_keeper.append(message)

@@ -107,3 +107,8 @@ class Depths:
         self.at = 0.0
         self.names = names
         self.asked_at: float | None = None
+
+    def watch(self, names: tuple[str, ...]) -> None:
+        """Take over which queues there are; figures of others are forgotten."""
+        if names != self.names:
+            self.names, self.sample = names, None

@@ -219,7 +219,14 @@ class RollBegan:
 
 @dataclass(frozen=True, slots=True)
 class RollSwitched:
-    """The new generation serves; the old one claims no more."""
+    """All workers of the new generation are ready, and those of the old one are asked to leave."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RollServing:
+    """The new generation alone claims tasks: what is enqueued from now on is run by new code."""
 
     generation: int
 
@@ -258,5 +265,5 @@ class Finish:
 
 Action = (
     Spawn | AskToDrain | SetQuiet | Terminate | Dump | Abort | Kill
-    | AnnounceReady | RollBegan | RollSwitched | RollDone | RollRefused | Note | Finish
+    | AnnounceReady | RollBegan | RollSwitched | RollServing | RollDone | RollRefused | Note | Finish
 )  # fmt: skip

@@ -121,8 +121,11 @@ class Fleet:
         match event:
             case Forked(_, pid):
                 seat.pid, seat.since = pid, now
-                # A server does not speak on our pipes; whoever connects to it finds out.
-                return self._became_ready(seat, now) if seat.role is Role.REDIS else []
+                if seat.role is Role.REDIS:
+                    # A server does not speak on our pipes; whoever connects to it finds out.
+                    return self._became_ready(seat, now)
+                if self.wanted.quiet and seat.role is Role.WORKER:
+                    return [SetQuiet(seat.name, True)]  # before it can claim anything
             case BecameReady():
                 return self._became_ready(seat, now)
             case BootFailed():
@@ -141,6 +144,8 @@ class Fleet:
     def next_deadline(self) -> float | None:
         """Return when the next Tick is wanted, on the monotonic clock."""
         times = [self.breaker.recovers_at(self.seats.get(self.breaker.trier))]
+        if self.phase is Phase.RUNNING:
+            times.append(self.rollout.next_deadline())
         for seat in self.seats:
             if seat.due is not None and self._may_fill(seat):
                 times.append(seat.due)
@@ -177,10 +182,7 @@ class Fleet:
             "pid": seat.pid,
             "after_s": round(now - seat.since, 3),
         }
-        actions: list[Action] = [Note("info", f"{seat.role.value} ready", fields)]
-        if self.wanted.quiet and seat.role is Role.WORKER:
-            actions.append(SetQuiet(seat.name, True))
-        return actions
+        return [Note("info", f"{seat.role.value} ready", fields)]
 
     def _heard(self, seat: Seat, event: Heard, now: float) -> list[Action]:
         actions = silence.heard(seat, now)

@@ -59,6 +59,8 @@ class Herald:
 
     def reloading(self, now: float) -> None:
         """Say that a reload has begun; `ready` has to follow."""
+        # A reload has deadlines of its own as well: systemd must not give up on it before.
+        self._waiting, self._extended = True, now - EXTEND_EVERY_S
         self._notifier.send("RELOADING=1", f"MONOTONIC_USEC={round(now * 1_000_000)}")
 
     def stopping(self, now: float) -> None:

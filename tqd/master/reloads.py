@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tqd.config.diff import Change, sentences
+from tqd.config.diff import Change, diff, sentences
 from tqd.config.setting import Reload
 from tqd.master.control import Answer
 from tqd.master.fleet import Fleet
@@ -15,7 +15,10 @@ from tqd.master.seats import ChildState
 
 SERVING = "serving"
 DRAINED = "drained"
-_FOR_THE_KEEPER = ("queues.names", "workers.orphan_grace_period", "logging.level", "logging.format")
+FOR_THE_KEEPER = (
+    "queues.names", "workers.orphan_grace_period", "dead_letters.max_count", "logging.level", "logging.format"
+)  # fmt: skip
+"""What a keeper is started from and a reload can change."""
 
 
 @dataclass(slots=True)
@@ -62,7 +65,9 @@ class Reloads:
         launch, changes = self._relaunch(self.current)
         launch = replace(launch, plan=replace(launch.plan, overlap=overlap))
         self._next = launch, changes
-        return launch, any(change.key in _FOR_THE_KEEPER for change in changes)
+        # A roll that is on may be done or refused before this one begins: the keeper is then of either.
+        touched = (diff(old.config, launch.config) for old in self._launches.values())
+        return launch, any(change.key in FOR_THE_KEEPER for changes in touched for change in changes)
 
     def wait(self, answer: Answer, until: str) -> None:
         """Answer somebody when the next roll has come so far: serving, or drained."""
@@ -71,15 +76,23 @@ class Reloads:
     def began(self, generation: int) -> None:
         """A roll has begun: those who waited, wait for it."""
         assert self._next is not None
-        self._launches[generation], self._changes[generation] = self._next
+        launch, changes = self._next
+        restart = [change for change in changes if change.reload is Reload.RESTART]
+        # Compared anew: since it was read, another generation may have begun to serve.
+        self._launches[generation] = launch
+        self._changes[generation] = (*diff(self.current.config, launch.config), *restart)
         for waiter in self._waiters:
             waiter.generation = waiter.generation or generation
 
-    def switched(self, generation: int, now: float) -> str:
-        """The new generation serves; returns what there is to say about it."""
+    def switched(self, generation: int) -> None:
+        """The new generation is there, and its launch is the current one."""
         self.current = self._launches[generation]
         changes = self._changes[generation]
         self.for_restart = tuple(change for change in changes if change.reload is Reload.RESTART)
+
+    def serving(self, generation: int, now: float) -> str:
+        """The new generation alone claims tasks; returns what there is to say about it."""
+        changes = self._changes[generation]
         said = "; ".join(sentences(changes))
         text = f"generation {generation} serves; {said}"
         self.last = LastReload(ok=True, text=text, at=now)
@@ -118,11 +131,12 @@ class Reloads:
     def _success(self, generation: int) -> dict[str, object]:
         changes = self._changes[generation]
         restart = tuple(change for change in changes if change.reload is Reload.RESTART)
+        others = tuple(change for change in changes if change not in restart)
         return {
             "ok": True,
             "generation": generation,
             "text": f"generation {generation} serves",
-            "changes": list(sentences(tuple(change for change in changes if change not in restart))),
+            "changes": list(sentences(others)) if others or not restart else [],
             "warnings": list(sentences(restart)) if restart else [],
         }
 

@@ -2,7 +2,8 @@
 
 1. One worker of the new generation, the canary, imports the app and reports READY.
 2. The rest of the new generation is started, as many at a time as may live beyond the wanted number.
-3. When all are ready the new generation serves, and the old one drains.
+3. When all are ready the old generation is asked to drain; it still finishes what it has in hand.
+4. When no old worker can claim any more, the new generation alone serves.
 
 Until the first old worker is asked to drain, a failure of any new one refuses the roll: the new ones are
 taken away and the old ones go on. When memory leaves no room for all new ones beside all old ones, the old
@@ -21,6 +22,7 @@ from tqd.master.events import (
     RollBegan,
     RollDone,
     RollRefused,
+    RollServing,
     RollSwitched,
     Spawn,
 )
@@ -29,6 +31,10 @@ from tqd.master.seats import KEEPER, ChildState, Seat, Seats, idlest
 
 REFUSED_GRACE_S = 2.0
 """What workers of a refused generation have to give back what they have claimed."""
+
+LAST_CLAIM_S = 2.0
+"""How long an old worker may take to say that it claims no more, before it is taken for granted: one that
+hangs, or whose Redis does, must not hold up the word that the new ones serve."""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Rollout:
         self._newest = 1
         self._asked: ReloadAsked | None = None
         self._leaving: list[int] = []
+        self._switched: dict[int, float] = {}
         self.roll: Roll | None = None
 
     def ask(self, event: ReloadAsked) -> None:
@@ -74,7 +81,7 @@ class Rollout:
 
     def advance(self, now: float) -> list[Action]:
         """Return what is to be done next."""
-        actions: list[Action] = self._done()
+        actions = self._serving(now) + self._done()
         if self.roll is None and self._asked is not None:
             actions += self._begin(now)
         if self.roll is None:
@@ -168,6 +175,21 @@ class Rollout:
         if roll.asked.keeper and keeper.alive:
             actions += drain(keeper, 0.0, now)
         self._leaving.append(roll.generation)
+        self._switched[roll.generation] = now + LAST_CLAIM_S
+        return actions + self._serving(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when a new generation is said to serve at the latest, on the monotonic clock."""
+        return min(self._switched.values(), default=None)
+
+    def _serving(self, now: float) -> list[Action]:
+        """Tell of each switched generation once no older worker claims."""
+        actions: list[Action] = []
+        for generation, latest in list(self._switched.items()):
+            old = [seat for seat in self._seats.workers() if seat.generation < generation]
+            if now >= latest or not any(seat.alive and seat.ready_at and seat.claiming for seat in old):
+                del self._switched[generation]
+                actions.append(RollServing(generation))
         return actions
 
     def _old(self) -> list[Seat]:

@@ -37,6 +37,7 @@ from tqd.master.events import (
     RollBegan,
     RollDone,
     RollRefused,
+    RollServing,
     RollSwitched,
     SetQuiet,
     Spawn,
@@ -50,6 +51,7 @@ from tqd.master.herald import Herald
 from tqd.master.journal import Journal
 from tqd.master.launch import Launch, Relaunch
 from tqd.master.reloads import SERVING, Reloads
+from tqd.master.reports import Reports
 from tqd.master.status import Identity, Sight, picture, summary
 from tqd.master.verbs import MOST_WORKERS, Request, by_signal, serve
 from tqd.system.logfile import reopen
@@ -98,9 +100,10 @@ class Master:
         self._signals = SignalSocket(_SIGNALS)
         self._selector.register(self._signals, selectors.EVENT_READ, self._on_signals)
         self._control = ControlServer(control_path, self._selector, self._on_request)
+        self._reports = Reports(self._fleet, self._journal, self._feed, launch.config.queues.names)
         self._children = Children(
             who.node, self._fleet, self._reloads, self._journal, self._memory, self._selector, self._feed,
-            self._ours,
+            self._ours, self._reports,
         )  # fmt: skip
         self._asking: list[tuple[Answer, float]] = []
         self._orphans = False
@@ -113,7 +116,6 @@ class Master:
             for key, events in self._selector.select(self._timeout()):
                 key.data(events)
             self._after()
-        self._reloads.fail("the daemon has stopped", monotonic())
         self._control.close()
         return self._finish.code, self._finish.text
 
@@ -135,7 +137,8 @@ class Master:
         if self._orphans:
             return 0.0
         times = [deadline for _, deadline in self._asking]
-        for wanted in (self._fleet.next_deadline(), self._herald.next_deadline(), self._children.next_deadline()):
+        owners = (self._fleet, self._herald, self._children)
+        for wanted in (owner.next_deadline() for owner in owners):
             if wanted is not None:
                 times.append(wanted)
         return max(0.0, min(times) - monotonic()) if times else None
@@ -167,29 +170,33 @@ class Master:
                 self._journal.tell(level, event, fields)
             case AnnounceReady():
                 self._announce()
-            case RollBegan() | RollSwitched() | RollDone() | RollRefused():
+            case RollBegan() | RollSwitched() | RollServing() | RollDone() | RollRefused():
                 self._roll(action)
             case Finish():
                 self._finish = action
 
     def _announce(self) -> None:
         workers = len(self._fleet.seats.alive(Role.WORKER))
-        self._journal.info("tqd is ready", workers=workers, handlers=self._children.app.handlers)
+        self._journal.info("tqd is ready", workers=workers, handlers=self._reports.app.handlers)
         self._herald.ready(self._summary())
         self._on_ready()
 
-    def _roll(self, action: RollBegan | RollSwitched | RollDone | RollRefused) -> None:
+    def _roll(
+        self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused
+    ) -> None:
         now, reloads = monotonic(), self._reloads
         match action:
             case RollBegan(generation):
                 reloads.began(generation)
                 self._journal.info("reload has begun", generation=generation)
             case RollSwitched(generation):
-                said = reloads.switched(generation, now)
+                reloads.switched(generation)
                 logging = reloads.current.config.logging
                 configure(logging.level, logging.format, sys.stderr)
                 self._who = replace(self._who, queues=reloads.current.config.queues.names)
-                self._children.depths.names = self._who.queues
+                self._reports.depths.watch(self._who.queues)
+            case RollServing(generation):
+                said = reloads.serving(generation, now)
                 self._journal.info("reloaded", generation=generation, changes=said)
                 self._herald.ready(self._summary())
             case RollDone(generation):
@@ -242,6 +249,7 @@ class Master:
         self._journal.info("stopping", signal=why)
         self._herald.stopping(monotonic())
         self._feed(StopAsked(haste))
+        self._reloads.fail("the daemon is stopping", monotonic())
 
     def quiet(self, quiet: bool, why: str) -> bool:
         """Claim nothing, or claim again; returns whether that changes anything."""
@@ -266,7 +274,7 @@ class Master:
         now = monotonic()
         if self._fleet.phase not in (Phase.STARTING, Phase.RUNNING):
             if answer is not None:
-                answer({"ok": False, "error": "the daemon is stopping: it cannot be reloaded; start it again"})
+                answer({"ok": False, "error": "the daemon is stopping: start it again instead"})
             return
         self._journal.info("reload is asked for", signal=why)
         self._herald.reloading(now)
@@ -293,19 +301,19 @@ class Master:
         if not self._asking:
             return
         now = monotonic()
-        fresh = self._children.depths.asked_at is None
+        fresh = self._reports.depths.asked_at is None
         due = [answer for answer, deadline in self._asking if fresh or now >= deadline]
         self._asking = [pair for pair in self._asking if not fresh and now < pair[1]]
         for answer in due:
             answer(self._picture())
 
     def _summary(self) -> str:
-        return summary(self._fleet, self._children.crew, self._children.totals, self._reloads)
+        return summary(self._fleet, self._children.crew, self._reports.totals, self._reloads)
 
     def _picture(self) -> dict[str, object]:
-        who = replace(self._who, redis_url=redacted(self._children.app.redis_url) or self._who.redis_url)
+        who = replace(self._who, redis_url=redacted(self._reports.app.redis_url) or self._who.redis_url)
         sight = Sight(
-            self._fleet, self._children.crew, self._children.totals, self._children.depths, self._reloads,
+            self._fleet, self._children.crew, self._reports.totals, self._reports.depths, self._reloads,
             self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid),
         )  # fmt: skip
         return picture(who, sight, self._since, monotonic())

@@ -81,7 +81,8 @@ def _reload(daemon: Daemon, request: Request, answer: Answer) -> None:
 def _scale(daemon: Daemon, request: Request, answer: Answer) -> None:
     change, workers = request.get("change"), request.get("workers")
     number = workers if change is None else change
-    if not isinstance(number, int) or isinstance(number, bool) or (change is not None) == (workers is not None):
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    if not isinstance(number, int) or not whole or None not in (change, workers):
         answer({"error": 'scale wants one of "workers": N and "change": ±N'})
         return
     if workers is not None and not 0 <= number <= MOST_WORKERS:

@@ -256,5 +256,11 @@ def _context(attempt: Attempt, envelope: Envelope) -> Context:
         attempt=counts.attempts + 1,
         fence=counts.fence,
         enqueued_ms=envelope.enqueued_ms,
-        deadline=attempt.deadline or None,
+        deadline=_deadline(attempt),
     )
+
+
+def _deadline(attempt: Attempt) -> float | None:
+    hard_s = attempt.options.hard_timeout_s
+    deadlines = (attempt.deadline, attempt.started + hard_s if hard_s else 0.0)
+    return min((deadline for deadline in deadlines if deadline), default=None)

@@ -76,7 +76,7 @@ class Lifecycle:
         self._errands = Errands(store, registry, log)
         executor = self._executor
         self._pulse = Pulse(
-            channel, self.inflight, executor.tally, executor.limits, lambda: self._consumer.claiming, log
+            channel, self.inflight, executor.tally, executor.limits, self._may_claim, log
         )
         self._stop = asyncio.Event()
         self._sooner = asyncio.Event()
@@ -124,6 +124,10 @@ class Lifecycle:
             runner.result()  # a part that ended by itself has failed: its error ends the worker
         return self._ending
 
+    def _may_claim(self) -> bool:
+        """Tell whether a task may still be claimed here: a claim on its way counts."""
+        return self._consumer.claiming or (self._stop.is_set() and not self._consumer.last_claimed.is_set())
+
     async def _fenced(self) -> None:
         await self._consumer.fenced.wait()
         if not self._stop.is_set():
@@ -140,6 +144,7 @@ class Lifecycle:
 
     async def _drained(self) -> None:
         await self._last_claimed()
+        self._pulse.send()  # whoever waits for the last claim need not wait for the next beat
         await self._emptied(CLEAN_UP_S)
         self._executor.interrupt()
         await self._emptied(0.0)

@@ -18,7 +18,8 @@ def test_instances_live_beside_each_other_and_the_plain_unit(
 ) -> None:
     mail = SystemdService(box, "mail")
     try:
-        mail.install(config=CONFIG.replace("[tasks]", '[queues]\nnames = ["mail"]\n\n[tasks]'))
+        config = CONFIG.replace("/run/tqd", "/run/tqd-mail")
+        mail.install(config=f'{config}\n[queues]\nnames = ["mail"]\n')
         service.start()
         mail.start()
         producer.named("note").using(queue="mail").enqueue("letter")

@@ -9,11 +9,13 @@ from typing import TypeVar
 import pytest
 
 from tests.support.redis_server import RedisServer
-from tests.support.store_driver import NODE, StoreDriver, complete, identity
-from tqd.errors import StoreMismatch
+from tests.support.store_driver import NODE, StoreDriver, bury, complete, envelope, identity, retry_at
+from tests.support.wait import until
+from tqd.errors import StoreMismatch, StoreUnavailable
 from tqd.store.calls import MAX_BATCH
 from tqd.store.connection import Endpoint
 from tqd.store.node_store import LOST_LIMIT, REAP_LIMIT, NodeStore
+from tqd.task.claim import Counts
 
 T = TypeVar("T")
 
@@ -160,6 +162,48 @@ def test_a_reclaim_gives_everything_back_with_one_crash_on_record(
     assert keeper.do(keeper.store.lost_workers) == []
 
 
+def test_a_reclaim_beside_a_known_culprit_counts_no_crash(driver: StoreDriver, keeper: Keeper) -> None:
+    driver.enqueue(1)
+    driver.claim()
+    keeper.do(keeper.store.fence, NODE, ["w1"])
+    assert keeper.do(keeper.store.reclaim, "w1", False) == 1
+    assert driver.counts(1) == b"1:0:0"
+
+
+def test_a_lost_workers_attempt_is_settled_once(driver: StoreDriver, keeper: Keeper) -> None:
+    driver.enqueue(1, 2)
+    one, two = driver.claim().claims
+    keeper.do(keeper.store.fence, NODE, ["w1"])
+    settlement = retry_at(one, driver.now_ms + 60_000, Counts(1, 1, 0))
+    assert keeper.do(keeper.store.settle, "w1", settlement, 10) is True
+    before = driver.snapshot()
+    assert keeper.do(keeper.store.settle, "w1", settlement, 10) is False
+    assert driver.snapshot() == before
+    assert keeper.do(keeper.store.settle, "w1", bury(two), 10) is True
+    assert keeper.do(keeper.store.reclaim, "w1", False) == 0
+    assert driver.places() == {1: "due:default", 2: "dead"}
+    assert driver.counts(1) == b"1:1:0"
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_full_redis_lets_a_lost_workers_attempt_be_settled(
+    driver: StoreDriver, keeper: Keeper, dead: bool
+) -> None:
+    driver.enqueue(1)
+    (claim,) = driver.claim().claims
+    keeper.do(keeper.store.fence, NODE, ["w1"])
+    driver.fill()
+    settlement = bury(claim) if dead else retry_at(claim, driver.now_ms + 60_000)
+    assert keeper.do(keeper.store.settle, "w1", settlement, 10) is True
+    assert driver.places() == {1: "dead" if dead else "due:default"}
+
+
+def test_the_envelope_of_a_task_is_found_while_there_is_the_task(driver: StoreDriver, keeper: Keeper) -> None:
+    driver.enqueue(1)
+    assert keeper.do(keeper.store.envelope, identity(1)) == envelope(1)
+    assert keeper.do(keeper.store.envelope, identity(2)) is None
+
+
 def test_a_repeated_reclaim_gives_nothing_back_and_counts_no_crash(
     driver: StoreDriver, keeper: Keeper
 ) -> None:
@@ -251,12 +295,31 @@ def test_ring_puts_one_token_on_each_silent_bell(driver: StoreDriver, keeper: Ke
     assert (driver.rings(), driver.rings("other")) == (1, 1)
 
 
-def test_depths_are_counted_by_queue_and_state(driver: StoreDriver, keeper: Keeper) -> None:
+def test_a_sample_is_taken_of_each_queue(driver: StoreDriver, keeper: Keeper) -> None:
     driver.enqueue(1, 2)
     driver.enqueue(3, due_ms=driver.now_ms + 1, queue="other")
-    depths, dead = keeper.do(keeper.store.depths, ["default", "other"])
-    assert [(d.name, d.ready, d.scheduled) for d in depths] == [("default", 2, 0), ("other", 0, 1)]
+    samples, dead = keeper.do(keeper.store.sample, ["default", "other"])
+    assert [(s.ready, s.scheduled, s.claimed) for s in samples] == [(2, 0, 0), (0, 1, 0)]
     assert dead == 0
+
+
+def test_an_outage_is_noticed_and_its_end(keeper: Keeper, every_engine: RedisServer) -> None:
+    keeper.do(keeper.store.renew, 1000)
+    assert keeper.store.down_s() == 0.0
+    every_engine.stop()
+    with pytest.raises(StoreUnavailable):
+        keeper.do(keeper.store.renew, 1000)
+    until(lambda: keeper.store.down_s() > 0.5, "the outage is told")
+    every_engine.start()
+    keeper.do(keeper.store.renew, 1000)
+    assert keeper.store.down_s() == 0.0
+
+
+def test_a_refusal_is_an_answer(keeper: Keeper, driver: StoreDriver) -> None:
+    driver.client.set(driver.keys.nodes, "garbage")
+    with pytest.raises(StoreMismatch):
+        keeper.do(keeper.store.renew, 1000)
+    assert not keeper.store._link.outage._failed and keeper.store._link.outage._open == 0
 
 
 def test_a_server_restarted_between_two_calls_is_found_again(

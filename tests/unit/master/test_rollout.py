@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fleet_world import World
-from tqd.master.events import Action, AskToDrain, RollDone, RollRefused, RollSwitched, Spawn
+from tqd.master.events import Action, AskToDrain, RollDone, RollRefused, RollServing, RollSwitched, Spawn
 from tqd.master.fleet import Phase
+from tqd.master.rollout import LAST_CLAIM_S
 
 
 def running(workers: int = 2, **plan: object) -> World:
@@ -145,7 +146,7 @@ def test_reloads_that_are_asked_for_during_one_are_one_more() -> None:
         world.all_ready()
         world.obey()
     assert world.fleet.wanted.generation == 3
-    assert world.rolls == {2: ["began", "switched", "done"], 3: ["began", "switched", "done"]}
+    assert world.rolls == {g: ["began", "switched", "serving", "done"] for g in (2, 3)}
 
 
 def test_a_reload_during_the_start_follows_it() -> None:
@@ -239,3 +240,35 @@ def test_a_reload_half_way_through_tries_a_failing_worker_again() -> None:
     world.all_ready()
     world.obey()
     assert len(world.workers(2)) == 2 == len(world.workers())
+
+
+def test_a_reload_that_waits_comes_after_the_refused_one() -> None:
+    world = running(workers=1)
+    world.reload()
+    world.reload()
+    world.fail_to_boot("worker-2")
+    world.obey()
+    world.all_ready()
+    world.obey()
+    assert world.fleet.wanted.generation == 3
+
+
+def test_the_new_generation_serves_when_no_old_worker_claims_any_more() -> None:
+    world = running(workers=2)
+    world.beats()
+    world.reload()
+    world.ready("worker-3")
+    actions = world.ready("worker-4")
+    assert RollSwitched(2) in actions and RollServing(2) not in actions
+    assert RollServing(2) not in world.beat("worker-1", claiming=False)
+    assert RollServing(2) in world.beat("worker-2", claiming=False)
+
+
+def test_an_old_worker_that_says_nothing_does_not_hold_up_the_word() -> None:
+    world = running(workers=1)
+    world.beats()
+    world.processes["worker-1"].silent = True
+    world.reload()
+    world.ready("worker-2")
+    assert RollServing(2) not in world.pass_time(LAST_CLAIM_S - 0.1)
+    assert RollServing(2) in world.pass_time(0.2)

@@ -1,5 +1,5 @@
 -- Counts what workers hold, by token: the first attempts of a queue all have the same one. Writes nothing.
--- KEYS[1..] claims:<worker> of each worker, hash id -> token (1 to 256)
+-- KEYS[1], KEYS[2], ...  claims:<worker> of each worker, hash id -> token (1 to 256 workers)
 -- ARGV[1] claims that are counted at most
 -- Returns {token, count, ...}, or -1 when there are more claims than that.
 -- Cost: O(claims), 2 commands a key; some 0.2 µs for each claim.

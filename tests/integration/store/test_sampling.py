@@ -1,0 +1,218 @@
+"""What the keeper sees of the queues, in one look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.redis_server import RedisServer
+from tests.support.store_driver import StoreDriver, complete
+from tqd.errors import StoreUnavailable
+from tqd.store.calls import Command
+from tqd.store.connection import Endpoint, Link, Replies
+from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, QueueSampler
+from tqd.task.identity import task_id
+
+QUEUES = ("default", "mail", "empty")
+
+
+class CountingLink(Link):
+    """Counts round trips."""
+
+    trips = 0
+
+    async def exchange(self, commands: list[Command]) -> Replies:  # type: ignore[override]
+        self.trips += 1
+        return await super().exchange(commands)
+
+
+class Sampler:
+    """A sampler with an event loop of its own; `trips` of the last look."""
+
+    def __init__(self, driver: StoreDriver) -> None:
+        self._runner = asyncio.Runner()
+        self._url = driver.server.url
+        self._keys = driver.keys
+        self._runner.run(self._open())
+
+    async def _open(self) -> None:
+        self.link = CountingLink(Endpoint(self._url))
+        self._sampler = QueueSampler(self.link, self._keys)
+
+    def rows(self, *queues: str) -> list[list[int]]:
+        return self.look(*queues)[0]
+
+    def look(self, *queues: str) -> tuple[list[list[int]], int]:
+        self.link.trips = 0
+        samples, dead = self._runner.run(self._sampler.sample(queues or QUEUES))
+        return [sample.row() for sample in samples], dead
+
+    def close(self) -> None:
+        self._runner.run(self.link.close())
+        self._runner.close()
+
+
+@pytest.fixture
+def sampler(driver: StoreDriver) -> Iterator[Sampler]:
+    lease(driver, "node")
+    sampler = Sampler(driver)
+    yield sampler
+    sampler.close()
+
+
+def lease(driver: StoreDriver, *nodes: str) -> None:
+    driver.client.zadd(driver.keys.nodes, dict.fromkeys(nodes, 1.0))
+
+
+def counts(rows: list[list[int]]) -> list[list[int]]:
+    """Return ready, scheduled and claimed."""
+    return [row[:3] for row in rows]
+
+
+def test_nothing_is_zero_and_nobody_waits(sampler: Sampler) -> None:
+    assert sampler.look() == ([[0, 0, 0, UNKNOWN]] * 3, 0)
+
+
+def test_tasks_are_counted_by_queue_and_state(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.enqueue(1, 2, 3)
+    driver.enqueue(4, 5, queue="mail")
+    driver.enqueue(6, queue="mail", due_ms=driver.now_ms + 1000)
+    driver.claim(2)
+    driver.claim(1, queues=("mail",))
+    driver.client.zadd(driver.keys.dead, {"a": 1, "b": 1})
+    rows, dead = sampler.look()
+    assert counts(rows) == [[1, 0, 2], [1, 1, 1], [0, 0, 0]]
+    assert dead == 2
+
+
+def test_the_age_of_the_next_ready_task_is_told_in_redis_time(driver: StoreDriver, sampler: Sampler) -> None:
+    seconds, _ = driver.client.time()
+    old, new = (task_id((seconds - age) * 1000, 0, b"x" * 8) for age in (60, 5))
+    driver.client.rpush(driver.keys.ready("default"), old, new)
+    driver.client.rpush(driver.keys.ready("mail"), task_id((seconds + 3600) * 1000, 0, b"x" * 8))
+    driver.client.rpush(driver.keys.ready("other"), b"garbage")
+    (row, later, garbage) = sampler.rows("default", "mail", "other")
+    assert 59_000 < row[3] < 90_000
+    assert later[3] == 0, "a producer's clock may be ahead"
+    assert garbage == [1, 0, 0, UNKNOWN]
+
+
+def test_claims_of_all_living_workers_of_the_namespace_count(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.hire("w2")
+    driver.hire("w3", node="elsewhere")
+    lease(driver, "elsewhere")
+    driver.enqueue(*range(9))
+    for number, worker in enumerate(("w1", "w2"), 1):
+        driver.claim(number, worker=worker)
+    driver.client.hset(driver.keys.claims("w3"), "id", "7:1:0:mail")  # a later attempt
+    driver.client.hset(driver.keys.claims("gone"), "id", "1:0:0:mail")  # nobody's
+    assert counts(sampler.rows()) == [[6, 0, 3], [0, 0, 1], [0, 0, 0]]
+
+
+def test_one_round_trip_is_enough_while_the_workers_stay(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.enqueue(1, 2, 3)
+    driver.claim(2)
+    sampler.rows()
+    assert sampler.rows()[0][2] == 2 and sampler.link.trips == 1
+    (claim,) = driver.claim(1).claims
+    assert sampler.rows()[0][2] == 3 and sampler.link.trips == 1
+    driver.settle(complete(claim))
+    assert sampler.rows()[0][2] == 2 and sampler.link.trips == 1
+
+
+def test_workers_that_come_and_go_are_seen_at_once(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.enqueue(*range(5))
+    driver.claim(1)
+    assert sampler.rows()[0][2] == 1
+    driver.hire("w2")
+    driver.claim(2, worker="w2")
+    assert sampler.rows()[0][2] == 3
+    driver.fence("w1")
+    assert sampler.rows()[0][2] == 2, "what a lost worker held is no longer claimed by the living"
+    driver.fence("w2")
+    assert sampler.rows()[0][2] == 0
+    lease(driver, "another")
+    driver.hire("w4", node="another")
+    driver.claim(1, worker="w1")  # refused
+    driver.client.hset(driver.keys.claims("w4"), "id", "1:0:0:default")
+    assert sampler.rows()[0][2] == 1
+    driver.client.zrem(driver.keys.nodes, "another", "node")
+    assert sampler.rows()[0][2] == 0
+
+
+@pytest.mark.parametrize("key", ["ready", "due"])
+def test_a_queue_of_another_kind_is_unknown_and_the_others_are_not(
+    driver: StoreDriver, sampler: Sampler, key: str
+) -> None:
+    driver.enqueue(1, queue="default")
+    driver.client.set(getattr(driver.keys, key)("mail"), "garbage")
+    rows, dead = sampler.look()
+    assert rows[1] == [UNKNOWN] * 4
+    assert counts(rows)[::2] == [[1, 0, 0], [0, 0, 0]] and dead == 0
+
+
+@pytest.mark.parametrize("what", ["nodes", "workers", "claims"])
+def test_what_cannot_be_counted_by_queue_is_unknown(driver: StoreDriver, sampler: Sampler, what: str) -> None:
+    driver.enqueue(1)
+    keys = driver.keys
+    key = {"nodes": keys.nodes, "workers": keys.workers("node"), "claims": keys.claims("w1")}[what]
+    driver.client.delete(key)
+    driver.client.set(key, "garbage")
+    assert counts(sampler.rows("default")) == [[1, 0, UNKNOWN]]
+    assert counts(sampler.rows("default")) == [[1, 0, UNKNOWN]]
+    driver.client.delete(key)
+    assert counts(sampler.rows("default")) == [[1, 0, 0]]
+
+
+def test_dead_letters_of_another_kind_are_unknown(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.set(driver.keys.dead, "garbage")
+    rows, dead = sampler.look()
+    assert dead == UNKNOWN and rows[0][0] == 0
+
+
+def test_claims_beyond_the_bound_are_not_counted(driver: StoreDriver, sampler: Sampler) -> None:
+    name = driver.keys.claims("w1")
+    driver.client.hset(name, mapping={f"id{n}": "1:0:0:default" for n in range(MOST_CLAIMS)})
+    assert sampler.rows("default")[0][2] == MOST_CLAIMS
+    driver.client.hset(name, "one more", "1:0:0:default")
+    assert sampler.rows("default")[0] == [0, 0, UNKNOWN, UNKNOWN]
+
+
+def test_workers_beyond_the_bound_are_not_looked_at(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.delete(driver.keys.workers("node"))
+    driver.hire(*(f"w{n}" for n in range(MOST_WORKERS)))
+    assert sampler.rows("default")[0][2] == 0
+    driver.hire("one more")
+    assert sampler.rows("default")[0][2] == UNKNOWN
+
+
+def test_nodes_beyond_the_bound_are_not_looked_at(driver: StoreDriver, sampler: Sampler) -> None:
+    lease(driver, *(f"n{n}" for n in range(MOST_WORKERS)))
+    assert sampler.rows("default")[0][2] == UNKNOWN
+
+
+def test_garbage_among_names_and_tokens_is_passed_over(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.zadd(driver.keys.nodes, {b"\xff": 1})
+    driver.client.sadd(driver.keys.workers("node"), b"\xff")
+    driver.client.hset(driver.keys.claims("w1"), mapping={"a": "1:0:0:default", "b": "x", "c": b"1:0:0:\xff"})  # type: ignore[dict-item]
+    assert counts(sampler.rows("default")) == [[0, 0, 1]]
+
+
+def test_a_look_writes_nothing_and_works_on_a_full_redis(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.enqueue(1, 2)
+    driver.claim(1)
+    sampler.rows()
+    before = driver.snapshot()
+    driver.fill()
+    assert counts(sampler.rows("default")) == [[1, 0, 1]]
+    assert driver.snapshot() == before
+
+
+def test_a_redis_that_is_away_is_said(every_engine: RedisServer, sampler: Sampler) -> None:
+    sampler.rows()
+    every_engine.client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(StoreUnavailable):
+        sampler.rows()
+    assert counts(sampler.rows("default")) == [[0, 0, 0]]

@@ -1,0 +1,233 @@
+"""What can be asked of the daemon: what each verb and each signal does, and each error answer."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from tqd.master.control import Answer
+from tqd.master.events import Haste
+from tqd.master.verbs import MOST_EVENTS, MOST_WORKERS, by_signal, serve
+
+
+class Recorder:
+    """A daemon that writes down what is done to it: `calls`."""
+
+    def __init__(self, workers: int = 2, news: bool = True) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.workers = workers
+        self.news = news
+
+    def ask_status(self, answer: Answer) -> None:
+        self.calls.append(("status",))
+        answer({"state": "running"})
+
+    def events(self, count: int) -> list[dict[str, object]]:
+        self.calls.append(("events", count))
+        return [{"event": "first"}, {"event": "last"}]
+
+    def stop(self, haste: Haste | None, why: str) -> None:
+        self.calls.append(("stop", haste, why))
+
+    def reload(self, why: str, answer: Answer | None, until: str) -> None:
+        self.calls.append(("reload", why, until))
+        if answer is not None:
+            answer({"progress": "on its way"})
+            answer({"ok": True})
+
+    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
+        self.calls.append(("resize", change, workers, why))
+        return self.workers, self.workers + change if change is not None else workers or 0
+
+    def quiet(self, quiet: bool, why: str) -> bool:
+        self.calls.append(("quiet", quiet, why))
+        return self.news
+
+
+def ask(daemon: Recorder, verb: object, **arguments: object) -> list[dict[str, Any]]:
+    """Return all that is answered; each answer has to be plain data."""
+    answers: list[dict[str, Any]] = []
+    serve(daemon, {"verb": verb, **arguments}, lambda answer: answers.append(json.loads(json.dumps(answer))))
+    return answers
+
+
+def refused(verb: object, **arguments: object) -> str:
+    """Return the error that a request meets; the daemon is left alone."""
+    daemon = Recorder()
+    (answer,) = ask(daemon, verb, **arguments)
+    assert daemon.calls == []
+    error: str = answer["error"]
+    return error
+
+
+# -- verbs ----------------------------------------------------------------------------------------
+
+
+def test_status_is_the_picture() -> None:
+    assert ask(Recorder(), "status") == [{"state": "running"}]
+
+
+@pytest.mark.parametrize(("arguments", "count"), [({}, 20), ({"count": 1}, 1), ({"count": 200}, 200)])
+def test_why_tells_the_last_events(arguments: dict[str, object], count: int) -> None:
+    daemon = Recorder()
+    assert ask(daemon, "why", **arguments) == [{"events": [{"event": "first"}, {"event": "last"}]}]
+    assert daemon.calls == [("events", count)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "haste", "why"),
+    [
+        ({}, None, "tqd stop (drain)"),
+        ({"how": "drain"}, None, "tqd stop (drain)"),
+        ({"how": "now"}, Haste.NOW, "tqd stop (now)"),
+        ({"how": "kill"}, Haste.KILL, "tqd stop (kill)"),
+    ],
+)
+def test_stop_has_three_hastes(arguments: dict[str, object], haste: Haste | None, why: str) -> None:
+    daemon = Recorder()
+    assert ask(daemon, "stop", **arguments) == [{"ok": True, "text": "stopping"}]
+    assert daemon.calls == [("stop", haste, why)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "until"),
+    [({}, "drained"), ({"until": "drained"}, "drained"), ({"until": "serving"}, "serving")],
+)
+def test_reload_is_answered_by_the_reload_itself(arguments: dict[str, object], until: str) -> None:
+    daemon = Recorder()
+    assert ask(daemon, "reload", **arguments) == [{"progress": "on its way"}, {"ok": True}]
+    assert daemon.calls == [("reload", "tqd reload", until)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call", "wanted"),
+    [
+        ({"change": 1}, (1, None), 3),
+        ({"change": -1}, (-1, None), 1),
+        ({"workers": 4}, (None, 4), 4),
+        ({"workers": 0}, (None, 0), 0),
+        ({"workers": MOST_WORKERS}, (None, MOST_WORKERS), MOST_WORKERS),
+        ({"workers": 4, "change": None}, (None, 4), 4),
+    ],
+)
+def test_scale_takes_a_number_or_a_change(
+    arguments: dict[str, object], call: tuple[object, object], wanted: int
+) -> None:
+    daemon = Recorder(workers=2)
+    text = f"2 → {wanted} workers"
+    assert ask(daemon, "scale", **arguments) == [{"ok": True, "was": 2, "workers": wanted, "text": text}]
+    assert daemon.calls == [("resize", *call, "tqd scale")]
+
+
+@pytest.mark.parametrize("arguments", [{"change": 0}, {"workers": 2}])
+def test_a_scale_that_changes_nothing_says_so(arguments: dict[str, object]) -> None:
+    (answer,) = ask(Recorder(workers=2), "scale", **arguments)
+    text = "2 workers were wanted already"
+    assert answer == {"ok": True, "was": 2, "workers": 2, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("verb", "quiet", "news", "words"),
+    [
+        ("quiet", True, True, "no more tasks are claimed"),
+        ("quiet", True, False, "was quiet already"),
+        ("resume", False, True, "claimed again"),
+        ("resume", False, False, "was not quiet"),
+    ],
+)
+def test_quiet_and_resume_say_whether_they_changed_anything(
+    verb: str, quiet: bool, news: bool, words: str
+) -> None:
+    daemon = Recorder(news=news)
+    (answer,) = ask(daemon, verb)
+    assert answer["ok"] is True and words in answer["text"]
+    assert daemon.calls == [("quiet", quiet, f"tqd {verb}")]
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+NO_WORDS = [7, 1.5, True, [], ["now"], {}, {"now": 1}]
+
+
+@pytest.mark.parametrize("verb", [None, "", "Status", "statuses", *NO_WORDS])
+def test_an_unknown_verb_is_told_which_there_are(verb: object) -> None:
+    verbs = "status, why, stop, reload, scale, quiet, resume"
+    assert refused(verb) == f"unknown verb {verb!r}; the verbs are: {verbs}"
+
+
+def test_a_request_without_a_verb_is_told_the_same() -> None:
+    answers: list[dict[str, object]] = []
+    serve(Recorder(), {}, answers.append)
+    assert "unknown verb None" in str(answers[0]["error"])
+
+
+@pytest.mark.parametrize("count", [0, -1, MOST_EVENTS + 1, 1.5, "20", None, []])
+def test_why_wants_a_count_within_its_bounds(count: object) -> None:
+    assert refused("why", count=count) == f"count is {count!r}: it is a whole number from 1 to 200"
+
+
+@pytest.mark.parametrize("how", ["", "later", None, *NO_WORDS])
+def test_stop_wants_one_of_its_hastes(how: object) -> None:
+    assert refused("stop", how=how) == f"how is {how!r}: it is one of drain, now, kill"
+
+
+@pytest.mark.parametrize("until", ["", "later", None, *NO_WORDS])
+def test_reload_wants_one_of_its_ends(until: object) -> None:
+    assert refused("reload", until=until) == f"until is {until!r}: it is one of serving, drained"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"workers": 2, "change": 1},
+        {"workers": 2, "change": 0},
+        {"workers": None},
+        {"workers": "2"},
+        {"workers": 2.0},
+        {"workers": True},
+        {"change": "+1"},
+        {"change": False},
+        {"change": []},
+    ],
+)
+def test_scale_wants_exactly_one_whole_number(arguments: dict[str, object]) -> None:
+    assert refused("scale", **arguments) == 'scale wants one of "workers": N and "change": ±N'
+
+
+@pytest.mark.parametrize("workers", [-1, MOST_WORKERS + 1, 10**4000])
+def test_so_many_workers_are_refused(workers: int) -> None:
+    (answer,) = ask(daemon := Recorder(), "scale", workers=workers)
+    assert answer["ok"] is False and daemon.calls == []
+    assert answer["error"] == f"{workers} workers are not to be had: it is 0 to 1024"
+
+
+# -- signals --------------------------------------------------------------------------------------
+
+SIGNALS: dict[signal.Signals, tuple[object, ...]] = {
+    signal.SIGTERM: ("stop", None, "SIGTERM"),
+    signal.SIGINT: ("stop", None, "SIGINT"),
+    signal.SIGQUIT: ("stop", Haste.NOW, "SIGQUIT"),
+    signal.SIGHUP: ("reload", "SIGHUP", "serving"),
+    signal.SIGTTIN: ("resize", 1, None, "SIGTTIN"),
+    signal.SIGTTOU: ("resize", -1, None, "SIGTTOU"),
+    signal.SIGTSTP: ("quiet", True, "SIGTSTP"),
+    signal.SIGCONT: ("quiet", False, "SIGCONT"),
+}
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_does_what_it_means(number: signal.Signals) -> None:
+    daemon = Recorder()
+    assert by_signal(daemon, number) is True
+    assert daemon.calls == [SIGNALS[number]]
+
+
+@pytest.mark.parametrize("number", sorted(set(signal.Signals) - set(SIGNALS)), ids=lambda number: number.name)
+def test_any_other_signal_means_nothing(number: signal.Signals) -> None:
+    daemon = Recorder()
+    assert by_signal(daemon, number) is False
+    assert daemon.calls == []

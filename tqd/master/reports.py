@@ -1,0 +1,92 @@
+"""What the children report: counted, kept for the status, and handed to the fleet as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tqd.clock import monotonic
+from tqd.master.crew import Depths, Member, Totals
+from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Weighed
+from tqd.master.fleet import Fleet
+from tqd.master.journal import Journal
+from tqd.system.usage import ProcessMemory
+from tqd.wire.messages import (
+    Beat,
+    Blocked,
+    Failed,
+    HardDeadline,
+    KeeperBeat,
+    Message,
+    Ready,
+    Sampled,
+)
+
+PSS_EVERY_S = 15.0
+PSS_CLOSE = 0.8
+"""Above this share of its limit a worker's PSS is read with every beat."""
+
+
+class Reports:
+    """The totals, the queues and the app as the children tell them; events go to `feed`."""
+
+    def __init__(
+        self, fleet: Fleet, journal: Journal, feed: Callable[[Event], None], queues: tuple[str, ...]
+    ) -> None:
+        self._fleet = fleet
+        self._journal = journal
+        self._feed = feed
+        self._usage = ProcessMemory()
+        self.totals = Totals()
+        self.depths = Depths(queues)
+        self.app = Ready("", "", 0)
+
+    def forget(self, pid: int) -> None:
+        """Forget a process that was reaped: its number may be given to another."""
+        self._usage.forget(pid)
+
+    def take(self, member: Member, message: Message) -> None:
+        """Take in one message of a child."""
+        seat, now = member.seat, monotonic()
+        match message:
+            case Beat():
+                self._on_beat(member, message, now)
+            case KeeperBeat():
+                self.totals.advance_keeper(member.keeper_beat, message)
+                member.keeper_beat, member.beat_at = message, now
+                self._feed(Heard(seat))
+            case HardDeadline():
+                member.hard = message
+                text = f'task "{message.name}" ran longer than its hard_timeout of {message.limit_s:g} s'
+                self._feed(HardLimitSet(seat, now + message.left_s if message.task_id else None, text))
+            case Blocked():
+                self._on_blocked(member, message)
+            case Ready(url):
+                if url:
+                    self.app = message
+                self._feed(BecameReady(seat))
+            case Failed(code, text):
+                self._feed(BootFailed(seat, code, text))
+            case Sampled():
+                self.depths.sample, self.depths.at, self.depths.asked_at = message, now, None
+
+    def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
+        self.totals.advance(member.beat, beat)
+        self.totals.rate.add(now, self.totals.done)
+        member.rate.add(now, beat.done)
+        member.beat, member.beat_at = beat, now
+        self._feed(Heard(member.seat, beat.busy, beat.done, beat.claiming))
+        limits = self._fleet.wanted.plan.limits
+        close = limits.max_pss_bytes and beat.rss_bytes > PSS_CLOSE * limits.max_pss_bytes
+        if close or now - member.pss_at >= PSS_EVERY_S:
+            member.pss_bytes, member.pss_at = self._usage.pss_bytes(member.child.pid), now
+        elif limits.max_pss_bytes:
+            return  # a reading without PSS would not count
+        if limits.max_rss_bytes or limits.max_pss_bytes:
+            self._feed(Weighed(member.seat, beat.rss_bytes, member.pss_bytes))
+
+    def _on_blocked(self, member: Member, message: Blocked) -> None:
+        member.blocked = message
+        self._journal.error(
+            "a task blocks its worker's loop", seat=member.seat, task=message.task_id.hex(),
+            name=message.name, at=message.place, silent_s=round(monotonic() - member.beat_at, 1),
+        )  # fmt: skip
