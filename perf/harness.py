@@ -69,6 +69,15 @@ def cpu_s(server: RedisServer) -> float:
     return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
 
+def core_s(process: int | str) -> tuple[float, float]:
+    """Return for how many s a process (its first thread) had a core, and for how many it waited for one.
+
+    `thread-self` is the calling thread.
+    """
+    ran_ns, waited_ns, _ = Path(f"/proc/{process}/schedstat").read_text().split()
+    return int(ran_ns) / 1e9, int(waited_ns) / 1e9
+
+
 def commands_total(server: RedisServer) -> int:
     """Return how many commands the server has run, those inside of scripts included."""
     return int(server.client.info("stats")["total_commands_processed"])

@@ -1,34 +1,33 @@
 """Every exception tqd raises, in one tree that is split by what the caller can do.
 
-    TqdError
-    ├ ConfigError          key, value, rule, hint; all of a load at once
-    ├ BootError            the app cannot be loaded
-    ├ StoreError
-    │ ├ StoreUnavailable   retryable: Redis cannot be reached, or did not answer in time
-    │ ├ StoreFull          Redis refused the write because its memory limit is reached
-    │ └ StoreMismatch      keys or scripts of another version or kind; not retryable
-    ├ WireError
-    │ ├ Malformed          bytes that are no value of ours, or beyond a limit
-    │ ├ UnsupportedVersion bytes of a newer tqd
-    │ └ Unserialisable     a value that would not come back as what it is; says its path
-    ├ TaskError            what waiting for a result can meet
-    │ ├ TaskFailed         the task ended as a dead letter; carries its error
-    │ ├ ResultTimeout      no result within the time the caller gave
-    │ └ NoResult           the task keeps no result (result_ttl is not set)
-    └ RegistrationError    two handlers with one name, or an option that has no meaning
+TqdError
+├ ConfigError          key, value, rule, hint; all of a load at once
+├ BootError            the app cannot be loaded
+├ StoreError
+│ ├ StoreUnavailable   retryable: Redis cannot be reached, or did not answer in time
+│ ├ StoreFull          Redis refused the write because its memory limit is reached
+│ └ StoreMismatch      keys or scripts of another version or kind; not retryable
+├ WireError
+│ ├ Malformed          bytes that are no value of ours, or beyond a limit
+│ ├ UnsupportedVersion bytes of a newer tqd
+│ └ Unserialisable     a value that would not come back as what it is; says its path
+├ TaskError            what waiting for a result can meet
+│ ├ TaskFailed         the task ended as a dead letter; carries its error
+│ ├ ResultTimeout      no result within the time the caller gave
+│ └ NoResult           the task keeps no result (result_ttl is not set)
+└ RegistrationError    two handlers with one name, or an option that has no meaning
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class TqdError(Exception):
     """The root of all errors that tqd raises on purpose."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigProblem:
+class ConfigProblem(NamedTuple):
     """One thing that is wrong with one setting, and what to do about it."""
 
     key: str

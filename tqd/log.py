@@ -19,7 +19,7 @@ import traceback as tracebacks
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TextIO
+from typing import Protocol
 
 TRACE = 5
 LEVELS: Mapping[str, int] = {
@@ -88,7 +88,20 @@ class Log:
             self._logger.log(level, event, extra={_FIELDS: {**self._fields, **fields}})
 
 
-def configure(level: str, format: str, stream: TextIO) -> None:
+class Stream(Protocol):
+    """What events are written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+    def flush(self) -> None:
+        """Write what was kept back."""
+
+    def isatty(self) -> bool:
+        """Tell whether a terminal reads it."""
+
+
+def configure(level: str, format: str, stream: Stream) -> None:
     """Send all events of this process from `level` up to the stream; a second call replaces the first.
 
     `level` is a key of LEVELS, `format` is json, compact or pretty. Pretty is coloured on a terminal

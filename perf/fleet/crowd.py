@@ -6,11 +6,10 @@ Nobody asks the daemon for anything meanwhile. PSS divides what processes share 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from statistics import median
 
 from perf.figure import Figure, figure
-from perf.harness import Daemon, Plan, private_redis
+from perf.harness import Daemon, Plan, core_s, private_redis
 
 WORKERS = 32
 WINDOWS = 5
@@ -41,14 +40,12 @@ def _shares(master: int, workers: list[int], window_s: float) -> list[tuple[floa
     """Return the shares of a core that the master and all workers use in each window, in %."""
     found = []
     for _ in range(WINDOWS):
-        began, before = time.monotonic(), (_cpu_s(master), sum(map(_cpu_s, workers)))
+        began, own_s, their_s = time.monotonic(), _cpu_s([master]), _cpu_s(workers)
         time.sleep(window_s)
-        after, ended = (_cpu_s(master), sum(map(_cpu_s, workers))), time.monotonic()
-        own, theirs = (b - a for a, b in zip(before, after, strict=True))
-        found.append((own / (ended - began) * 100, theirs / (ended - began) * 100))
+        percent = 100 / (time.monotonic() - began)
+        found.append(((_cpu_s([master]) - own_s) * percent, (_cpu_s(workers) - their_s) * percent))
     return found
 
 
-def _cpu_s(pid: int) -> float:
-    """Return the CPU time of a process's first thread, in s; the kernel keeps it in ns."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+def _cpu_s(pids: list[int]) -> float:
+    return sum(core_s(pid)[0] for pid in pids)

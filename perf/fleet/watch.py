@@ -7,16 +7,17 @@ import time
 from types import TracebackType
 from typing import Any
 
-from perf.harness import Daemon
+from perf.harness import Daemon, core_s
 
 STEP_S = 0.01
 
 
 class Watch:
-    """`answers_ms`: how long each answer took. `ready`: how many workers were ready in each of them."""
+    """`ready`: how many workers were ready in each answer. `answers`: how long each took, in ms, and for how
+    long master and asker together had to wait for a core meanwhile, which is the machine's part of it."""
 
     def __init__(self, daemon: Daemon) -> None:
-        self.answers_ms: list[float] = []
+        self.answers: list[tuple[float, float]] = []
         self.ready: list[int] = []
         self._daemon = daemon
         self._stop = threading.Event()
@@ -45,13 +46,18 @@ class Watch:
 
     def _run(self) -> None:
         try:
+            master = self._daemon.process.pid
             while not self._stop.wait(STEP_S):
-                began = time.monotonic()
+                waited_s, began = self._waited_s(master), time.monotonic()
                 status = self._daemon.ask(verb="status")
-                self.answers_ms.append((time.monotonic() - began) * 1e3)
+                took_s = time.monotonic() - began
+                self.answers.append((took_s * 1e3, (self._waited_s(master) - waited_s) * 1e3))
                 self.ready.append(ready_workers(status))
         except BaseException as error:
             self._error = error
+
+    def _waited_s(self, master: int) -> float:
+        return core_s(master)[1] + core_s("thread-self")[1]
 
 
 def ready_workers(status: dict[str, Any]) -> int:

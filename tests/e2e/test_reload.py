@@ -22,7 +22,9 @@ SLOW = "import time\ntime.sleep(1.0)\n"
 
 def versioned(version: str) -> str:
     """Return an app whose task tells its version; of a length of its own, so that it is compiled anew."""
-    return APP + f'\n@tq.task(name="version")\nasync def version(line: str):\n    write(line + ".{version}")\n'
+    return (
+        APP + f'\n@tq.task(name="version")\nasync def version(line: str):\n    write(line + ".{version}")\n'
+    )
 
 
 def generation(daemon: Daemon) -> int:
@@ -222,9 +224,7 @@ def test_reloads_under_load_lose_nothing_and_run_nothing_twice(daemon: Daemon, p
 
 
 @pytest.mark.parametrize("name", ["tqd.toml"])
-def test_a_fifo_in_the_place_of_the_configuration_does_not_hang_the_master(
-    daemon: Daemon, name: str
-) -> None:
+def test_a_fifo_in_the_place_of_the_configuration_does_not_hang_the_master(daemon: Daemon, name: str) -> None:
     config = daemon.write(name, "")
     daemon.start("-w", "1", "-c", str(config))
     Path(config).unlink()

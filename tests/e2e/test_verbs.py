@@ -66,9 +66,7 @@ def test_a_detached_start_returns_when_it_is_ready(daemon: Daemon, producer: Tas
     assert daemon.status()["state"] == "not running"
 
 
-def test_without_a_url_the_daemon_uses_and_shows_the_apps(
-    make: Start, redis_url: str
-) -> None:
+def test_without_a_url_the_daemon_uses_and_shows_the_apps(make: Start, redis_url: str) -> None:
     app = f"""
         from tqd import TaskQueue
         tq = TaskQueue({redis_url!r})

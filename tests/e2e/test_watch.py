@@ -41,7 +41,9 @@ def open_gate(daemon: Daemon) -> None:
     (daemon.directory / "journal.gate").touch()
 
 
-@pytest.mark.parametrize(("name", "line"), [("regex", "re.match"), ("spins", "while True"), ("dozes", "time.sleep")])
+@pytest.mark.parametrize(
+    ("name", "line"), [("regex", "re.match"), ("spins", "while True"), ("dozes", "time.sleep")]
+)
 def test_a_task_that_blocks_its_loop_is_named_with_its_line_and_ended(
     make: Start, producer: TaskQueue, name: str, line: str
 ) -> None:
@@ -54,7 +56,9 @@ def test_a_task_that_blocks_its_loop_is_named_with_its_line_and_ended(
     open_gate(daemon)
     daemon.wrote("neighbour.done")
     output = daemon.output()
-    number = next(n for n, text in enumerate(app.splitlines(), 1) if line in text and n > len(APP.splitlines()))
+    number = next(
+        n for n, text in enumerate(app.splitlines(), 1) if line in text and n > len(APP.splitlines())
+    )
     (told,) = [text for text in output.splitlines() if "blocks its worker's loop" in text]
     assert f"name={name}" in told and f"shop.py:{number} in {name}" in told
     assert "worker hangs" in output and "SIGABRT" in output
@@ -92,7 +96,7 @@ def test_a_hard_timeout_holds_although_the_loop_is_blocked(daemon: Daemon, produ
     daemon.wrote("neighbour.done")
     until(lambda: daemon.status()["dead_letters"] == 1, "it is a dead letter", 20)
     assert daemon.lines().count("t.started") == 1
-    assert 'ran longer than its hard_timeout of 1 s' in daemon.output()
+    assert "ran longer than its hard_timeout of 1 s" in daemon.output()
 
 
 def test_a_task_within_its_hard_timeout_ends_nobody(daemon: Daemon, producer: TaskQueue) -> None:

@@ -234,7 +234,5 @@ def test_the_store_does_what_the_model_says(machine: type[StoreMachine]) -> None
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=slow
-        ),
+        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=slow),
     )

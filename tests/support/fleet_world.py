@@ -68,7 +68,12 @@ class World:
     """
 
     def __init__(
-        self, workers: int = 2, embedded: bool = False, grace_s: float = 30.0, chance: float = 0.5, **plan: Any
+        self,
+        workers: int = 2,
+        embedded: bool = False,
+        grace_s: float = 30.0,
+        chance: float = 0.5,
+        **plan: Any,
     ):
         self.names = tuple(f"worker-{n}" for n in range(1, workers + 1))
         self.plan = FleetPlan(workers=workers, embedded_redis=embedded, grace_s=grace_s, **plan)
@@ -157,7 +162,9 @@ class World:
             if wanted is not None and wanted <= min(end, beat_at):
                 self.now = max(self.now, wanted)
                 actions += self.feed(Tick())
-                assert self.fleet.next_deadline() != wanted, "a deadline that a tick does not move: a busy loop"
+                assert self.fleet.next_deadline() != wanted, (
+                    "a deadline that a tick does not move: a busy loop"
+                )
             elif beat_at <= end:
                 self.now, beat_at = beat_at, beat_at + 1.0
                 actions += self.beats()
@@ -204,12 +211,12 @@ class World:
                 assert all(process.ready for process in self.processes.values())
             case Finish():
                 assert not self.processes, f"the daemon leaves {list(self.processes)} behind"
-                assert all(steps[-1] != "began" for steps in self.rolls.values()), "a reload without an answer"
+                assert all(steps[-1] != "began" for steps in self.rolls.values()), (
+                    "a reload without an answer"
+                )
                 self.finish = action
 
-    def _roll(
-        self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused
-    ) -> None:
+    def _roll(self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused) -> None:
         steps = self.rolls.setdefault(action.generation, [])
         match action:
             case RollBegan():

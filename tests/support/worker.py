@@ -79,9 +79,10 @@ class Worker:
         self.lifecycle: Lifecycle
         self._runner: asyncio.Task[Ending]
 
-    async def start(self) -> None:
+    async def start(self, quiet: bool = False) -> None:
         await self.store.register(self._lease_ms)
         self.lifecycle = Lifecycle(*self._parts)  # type: ignore[arg-type]
+        self.lifecycle.set_quiet(quiet)
         self._runner = asyncio.create_task(self.lifecycle.serve())
 
     @property
@@ -125,7 +126,12 @@ class Bench:
 
     @asynccontextmanager
     async def worker(
-        self, slots: int = 4, url: str = "", app: TaskQueue | None = None, **sections: dict[str, Any]
+        self,
+        slots: int = 4,
+        url: str = "",
+        app: TaskQueue | None = None,
+        quiet: bool = False,
+        **sections: dict[str, Any],
     ) -> AsyncIterator[Worker]:
         """Have a worker for the length of the context; its end must be clean."""
         self._count += 1
@@ -133,7 +139,7 @@ class Bench:
         config = configured(url or self.server.url, workers=workers, **sections)
         name = str(WorkerName(NODE, f"w{self._count}", os.getpid(), start_ticks(os.getpid()) or 0))
         worker = Worker(app or self.queue, config, name)
-        await worker.start()
+        await worker.start(quiet)
         try:
             yield worker
         finally:

@@ -50,12 +50,13 @@ class App:
 
     def worker(self, slots: int = 4, **spec: Any) -> Forked:
         """Fork a worker; the spec's fields and the configuration's sections may be given."""
-        fields = {key: spec.pop(key) for key in ("patience_s", "password", "directory") if key in spec}
+        fields: dict[str, Any] = {
+            key: spec.pop(key) for key in ("patience_s", "password", "directory") if key in spec
+        }
         workers = {"max_concurrent_tasks": slots} | spec.pop("workers", {})
         config = configured(self.url, workers=workers, tasks={"app": f"{self.name}:tq"}, **spec)
-        chosen = WorkerSpec(
-            **{"config": config, "node": NODE, "label": "w1", "directory": str(self.directory)} | fields
-        )
+        fields = {"directory": str(self.directory)} | fields
+        chosen = WorkerSpec(config=config, node=NODE, label="w1", **fields)
         return Forked(functools.partial(_main, chosen))
 
     def ready_worker(self, slots: int = 4, **spec: Any) -> Forked:
@@ -66,5 +67,7 @@ class App:
 
 
 def _main(spec: WorkerSpec, pipes: ChildPipes) -> int:
+    # The test runner has put its own in its place, which is not where `reopen` writes.
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     log.configure("debug", "compact", sys.stderr)
     return worker_main(spec, pipes)

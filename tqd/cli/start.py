@@ -27,11 +27,15 @@ from tqd.system import exits
 from tqd.system.background import run_in_background
 from tqd.system.embedded import EmbeddedServer, prepare, server_main
 from tqd.system.fork import ChildPipes, freeze
+from tqd.system.output import log_to_stderr
 from tqd.system.process import host_key, start_ticks, working_directory
 from tqd.system.runtime import Pidfile, RuntimeDirectory, choose
 from tqd.system.usage import cores
 from tqd.task.names import NodeName, host_digest
 from tqd.worker.main import WorkerSpec, worker_main
+
+KEEPER_HUNG_LEAST_S = 3.0
+"""However short the lease is, a keeper that beats each second may be late by so much on a busy machine."""
 
 _MB = 1_048_576
 
@@ -72,7 +76,7 @@ def serve(
     log_path: str = "",
 ) -> tuple[int, str]:
     """Be the daemon; returns its exit code and, when that is not 0, the reason."""
-    log.configure(config.logging.level, config.logging.format, sys.stderr)
+    log_to_stderr(config.logging.level, config.logging.format)
     pidfile = Pidfile(directory.pidfile)
     pidfile.hold(os.getpid(), start_ticks(os.getpid()) or 0)
     server = None
@@ -170,6 +174,7 @@ def fleet_plan(config: Config) -> FleetPlan:
         prefix=workers.prefix,
         boot_timeout_s=workers.boot_timeout,
         hung_after_s=workers.hung_after,
+        keeper_hung_after_s=max(KEEPER_HUNG_LEAST_S, config.node.lease / 3),
         limits=Limits(
             max_tasks=workers.max_tasks_per_child,
             max_age_s=workers.max_age,
@@ -183,7 +188,7 @@ def _logged(config: Config, main: ChildMain) -> ChildMain:
     """Return a child's main that logs by its own generation's settings."""
 
     def run(pipes: ChildPipes) -> int:
-        log.configure(config.logging.level, config.logging.format, sys.stderr)
+        log_to_stderr(config.logging.level, config.logging.format)
         return main(pipes)
 
     return run

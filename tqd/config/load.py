@@ -20,9 +20,7 @@ SEARCH_PATH = ("tqd.toml", "/etc/tqd/tqd.toml")
 LARGEST_BYTES = 1_048_576
 
 
-def load(
-    path: str | None, environ: Mapping[str, str], flags: Mapping[str, object], cores: int
-) -> Config:
+def load(path: str | None, environ: Mapping[str, str], flags: Mapping[str, object], cores: int) -> Config:
     """Return the configuration; `path` is None when no file was named.
 
     Raises ConfigError with all problems, also when the file cannot be read: what is wrong with the

@@ -89,9 +89,7 @@ def merge(
 def defaults(cores: int) -> dict[str, Value]:
     """Return each setting's default on a machine with that many cores."""
     workers = max(1, min(cores, 1024))
-    return {
-        setting.key: workers if setting.default is None else setting.default for setting in SETTINGS
-    }
+    return {setting.key: workers if setting.default is None else setting.default for setting in SETTINGS}
 
 
 def _merge_file(merged: Merged, path: str, content: dict[str, Any]) -> None:

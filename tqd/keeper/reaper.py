@@ -6,12 +6,12 @@ off first and then reclaimed; what is left over when this process dies in betwee
 lost.
 
 When the master killed the worker because of one attempt, that attempt has failed: it is settled as such
-before the rest goes back, and the rest is not blamed.
+before anything else, while nobody else can take the worker for lost, and the rest is not blamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 from tqd.clock import chance
 from tqd.errors import StoreMismatch
@@ -57,9 +57,9 @@ class Reaper:
 
     async def worker_gone(self, worker: str, culprit: Culprit | None = None) -> None:
         """Take back what a worker of this node held when it ended, and settle the culprit before that."""
-        await self._store.fence(str(self._node), [worker])
         if culprit is not None:
             await self._settle(worker, culprit)
+        await self._store.fence(str(self._node), [worker])
         await self._take_back(worker, blamed=culprit is None)
 
     async def reap_lost(self) -> None:
@@ -67,17 +67,18 @@ class Reaper:
         for worker in await self._store.lost_workers():
             await self._take_back(worker)
 
-    async def reap_processes(self) -> None:
+    async def reap_processes(self, expected: Set[str] = frozenset()) -> None:
         """Take back what the dead processes of this daemon held, of this run and of earlier ones.
 
-        Of this run: those that ended while no keeper was there to be told.
+        Of this run: those that ended while no keeper was there to be told. Not those whose end is
+        `expected` to be told: only the master knows why they ended.
         """
         for text in await self._store.nodes():
             node = parse_node(text)
             if node != self._node and (node is None or not self._node.succeeds(node)):
                 continue
             workers = await self._store.workers(text)
-            dead = dead_processes(workers, self._start_ticks)
+            dead = [w for w in dead_processes(workers, self._start_ticks) if w not in expected]
             await self._reap(text, dead, "its process is gone")
             if node != self._node and len(dead) == len(workers):
                 await self._store.forget_node(text)

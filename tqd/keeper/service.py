@@ -67,6 +67,7 @@ class Keeper:
         )
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
+        self._expected: set[str] = set()
         self._gone: asyncio.Queue[tuple[str, Culprit | None]] = asyncio.Queue()
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
@@ -116,7 +117,7 @@ class Keeper:
 
     async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()
-        await self._reaper.reap_processes()
+        await self._reaper.reap_processes(self._expected)
 
     async def _repeat(self, duty: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:
@@ -143,6 +144,7 @@ class Keeper:
                 await self._reaper.worker_gone(*gone)
 
             await self._insist(reclaim)
+            self._expected.discard(gone[0])
             self._gone.task_done()
 
     async def _answer_samples(self) -> None:
@@ -195,8 +197,10 @@ class Keeper:
     def _on_message(self, message: Message) -> None:
         match message:
             case WorkerUp(worker, pid):
+                self._expected.add(worker)
                 self._watch(worker, pid)
             case WorkerGone(worker, culprit):
+                self._expected.add(worker)
                 self._unwatch(worker)
                 self._gone.put_nowait((worker, self._culprit(culprit)))
             case SampleRequest():

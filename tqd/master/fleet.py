@@ -107,7 +107,8 @@ class Fleet:
                 self.rollout.resize(workers)
             case QuietAsked(quiet):
                 self.wanted.quiet = quiet
-                return [SetQuiet(seat.name, quiet) for seat in self.seats.alive(Role.WORKER)]
+                alive = self.seats.alive(Role.WORKER)
+                return [SetQuiet(seat.name, self._quiet(seat)) for seat in alive]
             case Tick():
                 pass
         return []
@@ -124,7 +125,7 @@ class Fleet:
                 if seat.role is Role.REDIS:
                     # A server does not speak on our pipes; whoever connects to it finds out.
                     return self._became_ready(seat, now)
-                if self.wanted.quiet and seat.role is Role.WORKER:
+                if seat.role is Role.WORKER and self._quiet(seat):
                     return [SetQuiet(seat.name, True)]  # before it can claim anything
             case BecameReady():
                 return self._became_ready(seat, now)
@@ -149,7 +150,7 @@ class Fleet:
         for seat in self.seats:
             if seat.due is not None and self._may_fill(seat):
                 times.append(seat.due)
-            times += (seat.deadline, silence.next_step(seat, self.wanted.plan.hung_after_s))
+            times += (seat.deadline, silence.next_step(seat, self.wanted.plan))
         return min((time for time in times if time is not None), default=None)
 
     def stops_until(self) -> float | None:
@@ -192,11 +193,15 @@ class Fleet:
             seat.deadline = now + self.wanted.plan.boot_timeout_s
         if seat.role is not Role.WORKER or seat.state is not ChildState.READY:
             return actions
-        if event.claiming is self.wanted.quiet:
-            actions.append(SetQuiet(seat.name, self.wanted.quiet))
+        if event.claiming is self._quiet(seat):
+            actions.append(SetQuiet(seat.name, event.claiming))
         if self._recycles:
             actions += self.recycler.heard(seat, now)
         return actions
+
+    def _quiet(self, seat: Seat) -> bool:
+        """Tell whether a worker is to claim nothing: nobody is to, or its generation may yet be refused."""
+        return self.wanted.quiet or self.rollout.is_new(seat)
 
     @property
     def _recycles(self) -> bool:
@@ -298,7 +303,7 @@ class Fleet:
         """Return what is to be done about children that are late or silent."""
         actions: list[Action] = []
         for seat in self.seats:
-            actions += silence.escalate(seat, self.wanted.plan.hung_after_s, now)
+            actions += silence.escalate(seat, self.wanted.plan, now)
             if seat.deadline is not None and now >= seat.deadline:
                 seat.deadline = now + KILL_MARGIN_S
                 late = "ready" if seat.state is ChildState.STARTING else "gone"

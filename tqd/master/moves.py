@@ -37,8 +37,11 @@ def fill(seat: Seat, plan: FleetPlan, now: float, spread: float, *, patient: boo
 
 
 def retire(seats: Seats, seat: Seat, grace_s: float, now: float) -> list[Action]:
-    """Have a worker leave for good; a seat without a process is given up at once."""
-    seat.leaving, seat.due, seat.replaced_by = True, None, ""
+    """Have a worker leave for good; a seat without a process is given up at once.
+
+    It is held to claim until it says otherwise after this: what it said before may be out of date.
+    """
+    seat.leaving, seat.due, seat.replaced_by, seat.claiming = True, None, "", True
     if not seat.alive:
         seats.remove(seat)
         return []

@@ -29,5 +29,6 @@ class FleetPlan:
     prefix: str = "worker"
     boot_timeout_s: float = 60.0
     hung_after_s: float = 30.0
+    keeper_hung_after_s: float = 5.0
     limits: Limits = field(default_factory=Limits)
     overlap: int | None = None

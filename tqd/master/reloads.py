@@ -160,4 +160,5 @@ def progress(fleet: Fleet, generation: int) -> str:
         return f"generation {generation}: {ready} of {max(1, roll.workers)} workers ready"
     old = [seat for seat in fleet.seats.workers() if seat.generation < generation]
     tasks = sum(seat.busy for seat in old)
-    return f"generation {generation} serves; {len(old)} old workers are leaving with {tasks} tasks in hand"
+    noun = "1 old worker is" if len(old) == 1 else f"{len(old)} old workers are"
+    return f"generation {generation} serves; {noun} leaving with {tasks} tasks in hand"

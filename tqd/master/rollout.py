@@ -1,13 +1,15 @@
 """A roll: one generation of workers takes the place of another. Pure.
 
-1. One worker of the new generation, the canary, imports the app and reports READY.
+1. One worker of the new generation, the canary, imports the app and reports READY. It claims no task yet.
 2. The rest of the new generation is started, as many at a time as may live beyond the wanted number.
-3. When all are ready the old generation is asked to drain; it still finishes what it has in hand.
+3. When all are ready they begin to claim, and the old generation is asked to drain; it still finishes what
+   it has in hand.
 4. When no old worker can claim any more, the new generation alone serves.
 
 Until the first old worker is asked to drain, a failure of any new one refuses the roll: the new ones are
-taken away and the old ones go on. When memory leaves no room for all new ones beside all old ones, the old
-ones go in batches; from the first batch on there is no way back, and a failing worker is tried again.
+taken away, having run nothing, and the old ones go on. When memory leaves no room for all new ones beside
+all old ones, the old ones go in batches; from the first batch on there is no way back, and a failing worker
+is tried again.
 """
 
 from __future__ import annotations
@@ -24,13 +26,14 @@ from tqd.master.events import (
     RollRefused,
     RollServing,
     RollSwitched,
+    SetQuiet,
     Spawn,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, drain, fill, keeper_or_redis, retire
 from tqd.master.seats import KEEPER, ChildState, Seat, Seats, idlest
 
 REFUSED_GRACE_S = 2.0
-"""What workers of a refused generation have to give back what they have claimed."""
+"""What workers of a refused generation have to sign off."""
 
 LAST_CLAIM_S = 2.0
 """How long an old worker may take to say that it claims no more, before it is taken for granted: one that
@@ -152,8 +155,10 @@ class Rollout:
             actions += retire(self._seats, seat, 0.0, now)
         serving = [seat for seat in old if seat.serving]
         surplus = len(serving) + ready - min(self._wanted.workers, self.roll.workers)
-        for _ in range(min(surplus, len(serving))):
+        if surplus > 0 and serving:
             self.roll.committed = True
+            actions += self._let_claim(self.roll.generation)
+        for _ in range(min(surplus, len(serving))):
             seat = idlest(serving)
             serving.remove(seat)
             actions += retire(self._seats, seat, self._wanted.plan.grace_s, now)
@@ -164,7 +169,7 @@ class Rollout:
         roll, self.roll = self.roll, None
         wanted = self._wanted
         wanted.generation, wanted.plan, wanted.workers = roll.generation, roll.asked.plan, roll.workers
-        actions: list[Action] = [RollSwitched(roll.generation)]
+        actions: list[Action] = [RollSwitched(roll.generation), *self._let_claim(roll.generation)]
         for seat in self._old():
             if not seat.leaving:
                 actions += retire(self._seats, seat, wanted.plan.grace_s, now)
@@ -191,6 +196,10 @@ class Rollout:
                 del self._switched[generation]
                 actions.append(RollServing(generation))
         return actions
+
+    def _let_claim(self, generation: int) -> list[Action]:
+        new = [seat for seat in self._seats.workers(generation) if seat.alive]
+        return [SetQuiet(seat.name, self._wanted.quiet) for seat in new]
 
     def _old(self) -> list[Seat]:
         newest = self.roll.generation if self.roll else self._wanted.generation

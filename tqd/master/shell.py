@@ -16,7 +16,7 @@ from dataclasses import replace
 from tqd.clock import chance, monotonic, wall_iso
 from tqd.config.redact import redacted
 from tqd.errors import ConfigError
-from tqd.log import Log, configure
+from tqd.log import Log
 from tqd.master.children import Children
 from tqd.master.control import Answer, ControlServer
 from tqd.master.events import (
@@ -58,6 +58,7 @@ from tqd.system.logfile import reopen
 from tqd.system.memory import MemorySense
 from tqd.system.notify import Notifier
 from tqd.system.orphans import reap_orphans
+from tqd.system.output import log_to_stderr
 from tqd.system.signals import SignalSocket
 from tqd.system.usage import rss_bytes_of
 from tqd.wire.messages import Drain, Quiet, ReopenLog
@@ -181,9 +182,7 @@ class Master:
         self._herald.ready(self._summary())
         self._on_ready()
 
-    def _roll(
-        self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused
-    ) -> None:
+    def _roll(self, action: RollBegan | RollSwitched | RollServing | RollDone | RollRefused) -> None:
         now, reloads = monotonic(), self._reloads
         match action:
             case RollBegan(generation):
@@ -192,7 +191,7 @@ class Master:
             case RollSwitched(generation):
                 reloads.switched(generation)
                 logging = reloads.current.config.logging
-                configure(logging.level, logging.format, sys.stderr)
+                log_to_stderr(logging.level, logging.format)
                 self._who = replace(self._who, queues=reloads.current.config.queues.names)
                 self._reports.depths.watch(self._who.queues)
             case RollServing(generation):

@@ -1,12 +1,14 @@
 """What is done about a child that answers nothing, or has a task beyond its hard timeout. Pure.
 
 The steps have deadlines of their own: ask for its stacks (SIGUSR1), abort it (SIGABRT), kill it. A child
-that beats again after the first step is left alone.
+that beats again after the first step is left alone. A keeper has less time than a worker and is killed
+without being aborted first: another must renew the node's lease before that is over.
 """
 
 from __future__ import annotations
 
 from tqd.master.events import Abort, Action, Dump, Kill, Note, Role
+from tqd.master.plan import FleetPlan
 from tqd.master.seats import ChildState, Seat, Step
 
 DUMP_S = 2.0
@@ -40,24 +42,25 @@ def heard(seat: Seat, now: float) -> list[Action]:
     return [Note("warning", f"{seat.role.value} answers again", fields)]
 
 
-def next_step(seat: Seat, hung_after_s: float) -> float | None:
+def next_step(seat: Seat, plan: FleetPlan) -> float | None:
     """Return when the next step is due, if nothing is heard; None when there is none."""
     if seat.role is Role.REDIS or seat.state not in _WATCHED:
         return None
     if seat.step is not Step.NONE:
         return seat.step_deadline
-    hung_at = seat.heard + hung_after_s
+    keeper = seat.role is Role.KEEPER
+    hung_at = seat.heard + (min(plan.keeper_hung_after_s, plan.hung_after_s) if keeper else plan.hung_after_s)
     return hung_at if seat.hard_at is None else min(hung_at, _hard_due(seat))
 
 
-def escalate(seat: Seat, hung_after_s: float, now: float) -> list[Action]:
+def escalate(seat: Seat, plan: FleetPlan, now: float) -> list[Action]:
     """Return the step that is due, if one is."""
-    due = next_step(seat, hung_after_s)
+    due = next_step(seat, plan)
     if due is None or now < due:
         return []
     if seat.step is Step.NONE:
         return _begin(seat, now)
-    if seat.step is Step.DUMPED:
+    if seat.step is Step.DUMPED and seat.role is not Role.KEEPER:
         seat.step, seat.step_deadline = Step.ABORTED, now + ABORT_S
         return [Abort(seat.name, seat.killed_for)]
     seat.step, seat.step_deadline = Step.KILLED, now + ABORT_S

@@ -11,13 +11,16 @@ import errno
 import fcntl
 import os
 import stat
-import tempfile
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqd.errors import TqdError
 
 LONGEST_SOCKET_PATH = 107
+
+_FLOCK = "hhqqi4x"
+"""`struct flock` on 64-bit Linux: type, whence, start, length, pid."""
 
 
 class AlreadyRunning(TqdError):
@@ -28,9 +31,8 @@ class UnusableDirectory(TqdError):
     """Raised when the runtime directory cannot be made or is not ours alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeDirectory:
-    """The files of one daemon."""
+class RuntimeDirectory(NamedTuple):
+    """The files of one daemon. (No dataclass: loading those costs `tqd status` a tenth of its time.)"""
 
     path: str
 
@@ -89,7 +91,7 @@ def choose(configured: str, environ: Mapping[str, str]) -> RuntimeDirectory:
         return RuntimeDirectory(environ["RUNTIME_DIRECTORY"].partition(":")[0])
     if environ.get("XDG_RUNTIME_DIR"):
         return RuntimeDirectory(os.path.join(environ["XDG_RUNTIME_DIR"], "tqd"))
-    return RuntimeDirectory(os.path.join(tempfile.gettempdir(), f"tqd-{os.geteuid()}"))
+    return RuntimeDirectory(os.path.join(environ.get("TMPDIR") or "/tmp", f"tqd-{os.geteuid()}"))
 
 
 class Pidfile:
@@ -119,16 +121,19 @@ class Pidfile:
 
 
 def holder(path: str) -> tuple[int, int] | None:
-    """Return pid and start of the daemon that holds a pidfile, or None when nobody does."""
+    """Return pid and start of the daemon that holds a pidfile, or None when nobody does.
+
+    It asks who holds the lock and never takes it: a start at the same moment would be refused.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        question = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        if struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, question))[0] == fcntl.F_UNLCK:
+            return None
         words = os.pread(descriptor, 64, 0).split()
-        return (int(words[0]), int(words[1])) if len(words) == 2 else None
     finally:
         os.close(descriptor)
-    return None
+    return (int(words[0]), int(words[1])) if len(words) == 2 else None

@@ -75,9 +75,7 @@ class Lifecycle:
         self._bell = Bell(store, self._consumer, self.inflight, log)
         self._errands = Errands(store, registry, log)
         executor = self._executor
-        self._pulse = Pulse(
-            channel, self.inflight, executor.tally, executor.limits, self._may_claim, log
-        )
+        self._pulse = Pulse(channel, self.inflight, executor.tally, executor.limits, self._may_claim, log)
         self._stop = asyncio.Event()
         self._sooner = asyncio.Event()
         self._deadline = 0.0

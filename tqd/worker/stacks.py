@@ -98,7 +98,7 @@ class StackSignal:
                     policy=policy(attempt.options),
                 )
             )
-        except Exception:  # noqa: S110 - best effort, and the interrupted code knows of no signal
+        except Exception:
             pass
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tqd.metrics.histogram import Histogram
 
-
 LONG_S = 0.5
 """An attempt that ran for so long may have been what blocked the loop."""
 

@@ -138,7 +138,11 @@ def test_several_clients_at_a_time_get_each_their_own_answer(server: Server) -> 
 def test_progress_comes_line_by_line_before_the_answer(server: Server) -> None:
     client = server.ask(STATUS)
     ((_, answer),) = server.requests
-    told: list[dict[str, object]] = [{"progress": "1 of 2"}, {"progress": "2 of 2"}, {"ok": True, "text": "ä → €"}]
+    told: list[dict[str, object]] = [
+        {"progress": "1 of 2"},
+        {"progress": "2 of 2"},
+        {"ok": True, "text": "ä → €"},
+    ]
     for count, line in enumerate(told, 1):
         answer(line)
         assert client.lines == told[:count]
@@ -173,12 +177,13 @@ def test_a_long_answer_comes_in_full_to_a_client_that_reads_slowly(server: Serve
     server.until(lambda: len(client.lines) == 2, "it is heard again")
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [b"\n", b"status\n", b"[]\n", b'"status"\n', b"7\n", b"null\n", b"\xff\xfe\xfd\n", b"{\n", b"[" * 4000 + b"\n",
-     b"\x00" * 100 + b"\n", b"1" * 4090 + b"\n", STATUS + STATUS],
-    ids=lambda garbage: repr(garbage[:12]),
+GARBAGE = (
+    b"\n", b"status\n", b"[]\n", b'"status"\n', b"7\n", b"null\n", b"\xff\xfe\xfd\n", b"{\n",
+    b"[" * 4000 + b"\n", b"\x00" * 100 + b"\n", b"1" * 4090 + b"\n", STATUS + STATUS,
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda garbage: repr(garbage[:12]))
 def test_garbage_is_a_request_without_words(server: Server, garbage: bytes) -> None:
     server.react = echo
     client = server.ask(garbage)
@@ -215,7 +220,7 @@ def test_a_client_that_never_reads_is_dropped_and_the_others_are_served(server: 
     stuck = server.ask(STATUS)
     other = server.ask(STATUS, 2)
     (_, to_stuck), (_, to_other) = server.requests
-    line = {"progress": "x" * (LONGEST_REPLY // 8)}
+    line: dict[str, object] = {"progress": "x" * (LONGEST_REPLY // 8)}
     for _ in range(7):
         to_stuck(line)
         server.settle()

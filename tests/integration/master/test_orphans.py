@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,8 @@ def as_subreaper(case: Callable[[], Any]) -> Any:
             assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
             os.write(writer, json.dumps(case()).encode())
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     os.close(writer)
@@ -51,25 +54,25 @@ class Kin:
         pid = os.fork()
         if pid == 0:
             os.close(self.hold)
-            os.read(self.held, 1)
-            os._exit(code)
+            os._exit(code if os.read(self.held, 1) else 1)
         return pid
 
     def _adopted(self, code: int) -> int:
+        """Fork by a child that ends at once; its end is waited for, so that the orphan is ours."""
         reader, writer = os.pipe()
         parent = os.fork()
         if parent == 0:
             os.write(writer, str(self._fork(code)).encode())
             os._exit(0)
-        os.close(writer)
-        with open(reader) as file:
-            pid = int(file.read(20) or "0") if parent else 0
         os.waitpid(parent, 0)
+        pid = int(os.read(reader, 20))
+        os.close(reader)
+        os.close(writer)
         return pid
 
     def end(self) -> int:
         """Let it end, and wait until it is dead, without reaping it."""
-        os.close(self.hold)
+        os.write(self.hold, b"x")  # closing it is no sign: younger kin have copies
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         return self.pid
 
@@ -91,7 +94,10 @@ def test_orphans_are_reaped_however_they_ended() -> None:
     def case() -> object:
         orphans = [Kin(code, adopted=True) for code in (0, 3, 0)]
         os.kill(orphans[2].pid, signal.SIGKILL)
-        before = [orphan.end() and orphan.reaped for orphan in orphans]
+        for orphan in orphans[:2]:
+            orphan.end()
+        os.waitid(os.P_PID, orphans[2].pid, os.WEXITED | os.WNOWAIT)
+        before = [orphan.reaped for orphan in orphans]
         again = reap_orphans(set())
         return before, again, [orphan.reaped for orphan in orphans]
 

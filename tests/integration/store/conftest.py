@@ -18,4 +18,3 @@ def driver(every_engine: RedisServer) -> Iterator[StoreDriver]:
     yield driver
     driver.fill(False)
     driver.close()
-

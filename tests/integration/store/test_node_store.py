@@ -106,9 +106,7 @@ def test_a_fenced_worker_cannot_claim_any_more(driver: StoreDriver, keeper: Keep
     assert keeper.do(keeper.store.lost_workers) == ["w1"]
 
 
-def test_a_fenced_worker_can_still_settle_until_it_is_reclaimed(
-    driver: StoreDriver, keeper: Keeper
-) -> None:
+def test_a_fenced_worker_can_still_settle_until_it_is_reclaimed(driver: StoreDriver, keeper: Keeper) -> None:
     driver.enqueue(1, 2)
     one, two = driver.claim().claims
     keeper.do(keeper.store.fence, NODE, ["w1"])
@@ -216,9 +214,7 @@ def test_a_repeated_reclaim_gives_nothing_back_and_counts_no_crash(
     assert driver.snapshot() == before
 
 
-def test_two_keepers_reclaim_the_same_worker_once(
-    driver: StoreDriver, keeper: Keeper, other: Keeper
-) -> None:
+def test_two_keepers_reclaim_the_same_worker_once(driver: StoreDriver, keeper: Keeper, other: Keeper) -> None:
     driver.enqueue(*range(50))
     driver.claim()
     keeper.do(keeper.store.fence, NODE, ["w1"])

@@ -196,7 +196,8 @@ def test_nodes_beyond_the_bound_are_not_looked_at(driver: StoreDriver, sampler: 
 def test_garbage_among_names_and_tokens_is_passed_over(driver: StoreDriver, sampler: Sampler) -> None:
     driver.client.zadd(driver.keys.nodes, {b"\xff": 1})
     driver.client.sadd(driver.keys.workers("node"), b"\xff")
-    driver.client.hset(driver.keys.claims("w1"), mapping={"a": "1:0:0:default", "b": "x", "c": b"1:0:0:\xff"})  # type: ignore[dict-item]
+    tokens = {"a": "1:0:0:default", "b": "x", "c": b"1:0:0:\xff"}
+    driver.client.hset(driver.keys.claims("w1"), mapping=tokens)
     assert counts(sampler.rows("default")) == [[0, 0, 1]]
 
 

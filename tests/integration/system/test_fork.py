@@ -186,7 +186,9 @@ def test_a_fork_that_fails_leaves_neither_descriptors_nor_blocked_signals(
     forked: list[int] = []
 
     def fail(*arguments: object) -> int:
-        forked.extend(argument for argument in arguments if call == "pidfd_open" and isinstance(argument, int))
+        forked.extend(
+            argument for argument in arguments if call == "pidfd_open" and isinstance(argument, int)
+        )
         raise BlockingIOError("no more")
 
     before = open_descriptors()

@@ -19,7 +19,7 @@ from tqd.system.logfile import reopen
 def in_a_child(action: Callable[[], None]) -> int:
     def main(_: ChildPipes) -> int:
         # The test runner has put its own in their place.
-        sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))
+        sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
         action()
         return 0
 
@@ -94,7 +94,7 @@ def test_no_descriptor_is_left_open_and_missing_streams_are_no_obstacle(tmp_path
         assert len(os.listdir("/proc/self/fd")) == before
         os.close(1)
         os.close(2)
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         reopen(str(log))
         subprocess.run([sys.executable, "-c", "print('out')"], check=True)
         os.write(2, b"err\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -31,18 +31,28 @@ def deadlines(worker: Worker) -> list[HardDeadline]:
 
 def attempts(bench: Bench, identity: bytes) -> tuple[int, int]:
     """Return the charged attempts and the crashes on a task's record."""
-    data = bench.client.hget(bench.keys.attempts, identity)  # type: ignore[arg-type]
+    data = bench.client.hget(bench.keys.attempts, identity)
     assert isinstance(data, bytes)
     counts, _ = parse_token(data + b":x")
     return counts.attempts, counts.crashes
 
 
 @pytest.fixture
-def over() -> Iterator[threading.Event]:
-    """Ends what would otherwise go on for ever, with the test."""
-    event = threading.Event()
-    yield event
-    event.set()
+def over() -> threading.Event:
+    """Set when the scenario is over: ends what would otherwise go on for ever."""
+    return threading.Event()
+
+
+def play(bench: Bench, over: threading.Event, scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario whose tasks will not end by themselves."""
+
+    async def played() -> None:
+        try:
+            await scenario
+        finally:
+            over.set()
+
+    bench.run(played())
 
 
 async def ignore_cancellation(over: threading.Event) -> None:
@@ -145,7 +155,7 @@ def test_code_that_goes_on_ends_the_worker_and_everything_else_goes_back_at_no_c
             assert [one.task_id for one in told] == [handle.identity], "the master knows of it until the end"
             assert told[0].limit_s == HARD_S
 
-    bench.run(scenario())
+    play(bench, over, scenario())
     assert settled_before_end == ["ran"]
 
 
@@ -171,7 +181,7 @@ def test_the_slot_of_code_that_goes_on_stays_taken(bench: Bench, over: threading
             await bench.all_settled()
             assert not worker.ended and worker.lifecycle.inflight.free == 1
 
-    bench.run(scenario())
+    play(bench, over, scenario())
     assert most == [0], "it ran while the other one's slot was taken"
 
 
@@ -190,7 +200,7 @@ def test_a_thread_that_outlives_its_timeout_is_ended_at_its_hard_timeout(
             assert await worker.served() is Ending.OVERTIME
             assert bench.failure(handle.identity).attempts == 1, "settled once"
 
-    bench.run(scenario())
+    play(bench, over, scenario())
 
 
 def test_a_coroutine_that_ignores_its_timeout_fails_at_its_hard_timeout(
@@ -206,7 +216,7 @@ def test_a_coroutine_that_ignores_its_timeout_fails_at_its_hard_timeout(
             assert await worker.served() is Ending.OVERTIME
             assert "hard_timeout of 0.5 s" in bench.failure(handle.identity).errors[0][1]
 
-    bench.run(scenario())
+    play(bench, over, scenario())
 
 
 def test_a_drain_with_much_time_left_is_hurried(bench: Bench, over: threading.Event) -> None:
@@ -231,7 +241,7 @@ def test_a_drain_with_much_time_left_is_hurried(bench: Bench, over: threading.Ev
             assert monotonic() - began < 20
             assert bench.places()[other.identity] == "ready:default"
 
-    bench.run(scenario())
+    play(bench, over, scenario())
 
 
 def test_an_end_after_the_hard_timeout_changes_nothing(bench: Bench, over: threading.Event) -> None:
@@ -263,7 +273,7 @@ def test_an_end_after_the_hard_timeout_changes_nothing(bench: Bench, over: threa
             assert worker.lifecycle._executor.tally.done == 1
             assert worker.lifecycle._executor.tally.superseded == 0
 
-    bench.run(scenario())
+    play(bench, over, scenario())
 
 
 def test_the_context_tells_the_nearer_of_both_deadlines(bench: Bench) -> None:
@@ -308,7 +318,12 @@ def test_every_way_to_say_it_arrives(bench: Bench) -> None:
 
     async def scenario() -> list[float]:
         limits: list[float] = []
-        calls: list[Any] = [Report(), Report().using(hard_timeout=51), function, function.using(hard_timeout=41)]
+        calls: list[Any] = [
+            Report(),
+            Report().using(hard_timeout=51),
+            function,
+            function.using(hard_timeout=41),
+        ]
         async with bench.worker() as worker:
             for call in (*calls, plain.using(hard_timeout=30), plain, function.using(hard_timeout=0)):
                 await call.aenqueue()

@@ -78,7 +78,7 @@ class MemoryStore:
 
     async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
         assert max_dead == MAX_DEAD
-        assert worker in self.lost, "settled before fenced"
+        assert worker not in self.lost, "another keeper could take it back before it is settled"
         self.done.append(("settle", worker))
         if self.refusal is not None:
             raise self.refusal
@@ -190,6 +190,14 @@ def test_our_own_node_is_never_forgotten_by_its_own_keeper() -> None:
     assert store.queued == 1 and str(OURS) in store.leases
 
 
+def test_a_death_that_will_be_told_is_waited_for() -> None:
+    store = MemoryStore()
+    told = store.add(OURS, "told", 1, 1, 10)
+    other = store.add(OURS, "other", 2, 1, 10)
+    do(reaper(store).reap_processes({told}))
+    assert store.done == [("fence", other), ("reclaim", other)]
+
+
 def test_names_that_are_none_of_ours_are_passed_over() -> None:
     store = MemoryStore()
     store.leases |= {"": 10, "x": 10, "a~b": 10, "a~b~c~d": 10}
@@ -225,10 +233,10 @@ def killed(store: MemoryStore, culprit: Culprit) -> Reaper:
     return keeper
 
 
-def test_the_culprit_is_settled_after_the_fence_and_before_the_rest_goes_back_unblamed() -> None:
+def test_the_culprit_is_settled_first_and_then_the_rest_goes_back_unblamed() -> None:
     store = MemoryStore()
     keeper = killed(store, culprit())
-    assert [what for what, _ in store.done] == ["fence", "settle", "reclaim"]
+    assert [what for what, _ in store.done] == ["settle", "fence", "reclaim"]
     assert len(store.unblamed) == 1 and keeper.reclaimed == 2
     (settlement,) = store.settled
     assert isinstance(settlement, RetryAt) and settlement.counts.attempts == 1

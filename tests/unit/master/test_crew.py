@@ -147,6 +147,7 @@ def test_figures_of_other_queues_are_forgotten_and_those_of_the_same_are_kept() 
     depths = Depths(("a", "b"))
     depths.sample = sample = Sampled([[1, 0, 0, -1], [2, 0, 0, -1]], 0)
     depths.watch(("a", "b"))
-    assert depths.sample is sample
+    kept = depths.sample
     depths.watch(("b", "a"))
-    assert (depths.names, depths.sample) == (("b", "a"), None)
+    assert kept is sample and depths.names == ("b", "a")
+    assert not depths.sample

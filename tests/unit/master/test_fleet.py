@@ -146,8 +146,8 @@ def test_a_seat_that_keeps_dying_is_filled_after_growing_pauses() -> None:
         died_at = world.now
         actions = world.die("worker-1")
         while "worker-1" not in world.processes:
-            due = world.fleet.next_deadline()
-            assert due is not None
+            due = world.fleet.seats["worker-1"].due
+            assert due is not None and world.fleet.next_deadline() is not None
             actions = world.pass_time(due - world.now)
             assert spawned(actions) == ["worker-1"]
         waits.append(world.now - died_at)
@@ -306,8 +306,7 @@ def test_stops_after_a_boot_failure_keep_its_verdict() -> None:
 def test_nothing_is_wanted_of_an_idle_running_fleet() -> None:
     world = running()
     assert world.feed(Tick()) == []
-    assert world.fleet.next_deadline() == world.now + world.plan.hung_after_s
-
+    assert world.fleet.next_deadline() == world.now + world.plan.keeper_hung_after_s
 
 
 # -- deaths that are nobody's fault ----------------------------------------------------------------

@@ -133,6 +133,21 @@ def test_a_reload_carries_the_monotonic_time_in_the_same_message() -> None:
     assert notifier.take() == [("READY=1", "STATUS=reload refused: no such app")]
 
 
+def test_time_is_asked_for_while_a_reload_is_on() -> None:
+    herald, notifier = serving()
+    herald.reloading(BEGAN + 2)
+    notifier.take()
+    assert herald.next_deadline() == BEGAN + 2
+    for second in (2.0, 3.0):
+        herald.tick("all well", BEGAN + second)
+        herald.tick("all well", BEGAN + second + 0.9)
+        assert notifier.take() == [EXTEND]
+    herald.ready("all well")
+    notifier.take()
+    herald.tick("all well", BEGAN + 4)
+    assert notifier.take() == []
+
+
 @pytest.mark.parametrize("watchdog_s", [0.0, 0.3, 7.0])
 def test_a_tick_moves_the_time_that_is_wanted(watchdog_s: float) -> None:
     notifier = Recorder(watchdog_s)

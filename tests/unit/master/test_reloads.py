@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tqd.config.diff import Change, diff, effective
 from tqd.config.setting import Reload
 from tqd.config.table import BY_KEY
 from tqd.errors import ConfigError
-from tqd.master.events import Action, RollBegan, RollDone, RollRefused, RollSwitched, Spawn
+from tqd.master.events import Action, RollBegan, RollDone, RollRefused, RollServing, RollSwitched, Spawn
 from tqd.master.launch import Launch
 from tqd.master.reloads import FOR_THE_KEEPER, Reloads, progress
 
@@ -45,6 +46,11 @@ class Desk:
         self.reloads.wait(lambda answer: told.append(json.loads(json.dumps(answer))), until)
         return keeper_too
 
+    def switch(self, generation: int, now: float = 0.0) -> str:
+        """Let a generation take over, and the old one claim no more."""
+        self.reloads.switched(generation)
+        return self.reloads.serving(generation, now)
+
     def carry_out(self, actions: list[Action], now: float = 0.0) -> None:
         """Do with a fleet's actions what the master does."""
         for action in actions:
@@ -52,7 +58,9 @@ class Desk:
                 case RollBegan(generation):
                     self.reloads.began(generation)
                 case RollSwitched(generation):
-                    self.reloads.switched(generation, now)
+                    self.reloads.switched(generation)
+                case RollServing(generation):
+                    self.reloads.serving(generation, now)
                 case RollDone(generation):
                     self.reloads.done(generation)
                 case RollRefused(generation, reason):
@@ -72,12 +80,14 @@ def test_some_wait_until_it_serves_and_some_until_the_old_ones_are_gone() -> Non
     desk.ask("serving", "serving")
     desk.ask("drained", "drained")
     desk.reloads.began(2)
-    assert desk.answers == {"serving": [], "drained": []}
-    desk.reloads.switched(2, 5.0)
+    desk.reloads.switched(2)
+    assert desk.answers == {"serving": [], "drained": []}, "old workers may still claim"
+    desk.reloads.serving(2, 5.0)
     assert desk.answers == {"serving": [success(2, NO_CHANGE, [])], "drained": []}
     desk.reloads.done(2)
     assert desk.answers["drained"] == [success(2, NO_CHANGE, [])]
-    assert len(desk.answers["serving"]) == 1
+    desk.reloads.fail("the daemon is stopping", 0.0)
+    assert [len(answers) for answers in desk.answers.values()] == [1, 1], "nobody is answered twice"
 
 
 def test_reloads_that_are_asked_for_before_it_begins_are_one() -> None:
@@ -85,9 +95,9 @@ def test_reloads_that_are_asked_for_before_it_begins_are_one() -> None:
     for who in ("a", "b", "c"):
         desk.ask(who)
     desk.reloads.began(2)
-    desk.reloads.switched(2, 0.0)
+    desk.switch(2)
     desk.reloads.done(2)
-    assert desk.answers == dict.fromkeys("abc", [success(2, NO_CHANGE, [])])
+    assert desk.answers == {who: [success(2, NO_CHANGE, [])] for who in "abc"}
 
 
 def test_a_reload_that_is_asked_for_during_one_waits_for_the_next() -> None:
@@ -95,10 +105,10 @@ def test_a_reload_that_is_asked_for_during_one_waits_for_the_next() -> None:
     desk.ask("early")
     desk.reloads.began(2)
     desk.ask("late", "serving")
-    desk.reloads.switched(2, 0.0)
+    desk.switch(2)
     assert desk.answers["late"] == []
     desk.reloads.began(3)
-    desk.reloads.switched(3, 0.0)
+    desk.switch(3)
     assert desk.answers == {"early": [], "late": [success(3, NO_CHANGE, [])]}
     desk.reloads.done(2)
     assert desk.answers["early"] == [success(2, NO_CHANGE, [])]
@@ -116,7 +126,7 @@ def test_a_refusal_is_told_to_those_who_waited_for_it_only() -> None:
     last = desk.reloads.last
     assert last is not None and (last.ok, last.text, last.at) == (False, "no such app", 7.0)
     desk.reloads.began(3)
-    desk.reloads.switched(3, 8.0)
+    desk.switch(3, 8.0)
     desk.reloads.done(3)
     assert len(desk.answers["early"]) == 1
     assert desk.answers["late"] == [success(3, NO_CHANGE, [])]
@@ -160,7 +170,7 @@ def test_changes_are_told_and_what_needs_a_restart_is_a_warning() -> None:
     desk.file |= {"workers__max_age": 200.0, "node__lease": 20.0, "tasks__app": "shop:tq"}
     desk.ask("a", "serving")
     desk.reloads.began(2)
-    said = desk.reloads.switched(2, 5.0)
+    said = desk.switch(2, 5.0)
     changes = [
         "taken over: workers.max_age: 100.0 → 200.0",
         "taken over by the new workers: tasks.app: '' → shop:tq",
@@ -177,7 +187,7 @@ def test_a_change_that_needs_a_restart_is_not_told_as_no_change() -> None:
     desk.file["node__lease"] = 20.0
     desk.ask("a", "serving")
     desk.reloads.began(2)
-    desk.reloads.switched(2, 0.0)
+    desk.switch(2)
     warnings = ["keeps node.lease = 15.0 until a restart; the new value is 20.0"]
     assert desk.answers["a"] == [success(2, [], warnings)]
 
@@ -190,7 +200,7 @@ def test_what_needs_a_restart_stays_noted_until_the_file_says_otherwise() -> Non
         noted = [change.key for change in desk.reloads.for_restart]
         assert noted == ([] if generation == 2 else ["node.lease"]), "nothing is noted before it serves"
         desk.reloads.began(generation)
-        desk.reloads.switched(generation, 0.0)
+        desk.switch(generation)
     assert desk.reloads.for_restart == ()
     assert desk.reloads.current.config.node.lease == 15.0
 
@@ -212,9 +222,9 @@ def test_changes_are_told_against_what_serves_when_the_reload_begins() -> None:
     desk.reloads.began(2)
     desk.file["workers__hung_after"] = 40.0
     desk.ask("late", "serving")
-    desk.reloads.switched(2, 0.0)
+    desk.switch(2)
     desk.reloads.began(3)
-    desk.reloads.switched(3, 0.0)
+    desk.switch(3)
     (answer,) = desk.answers["late"]
     assert answer["changes"] == ["taken over: workers.hung_after: 30.0 → 40.0"]
 
@@ -238,7 +248,9 @@ def test_the_keeper_is_touched_by_what_it_is_started_from(key: str, value: objec
     assert desk.ask("a") is True
 
 
-@pytest.mark.parametrize(("key", "value"), [("workers__max_age", 7.0), ("tasks__app", "a:b"), ("node__lease", 20.0)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("workers__max_age", 7.0), ("tasks__app", "a:b"), ("node__lease", 20.0)]
+)
 def test_the_keeper_is_left_alone_by_other_changes(key: str, value: object) -> None:
     desk = Desk()
     assert desk.ask("a") is False
@@ -295,8 +307,9 @@ def test_a_launch_is_kept_as_long_as_its_children_may_be_started() -> None:
         desk.ask("a")
         desk.reloads.began(generation)
         assert desk.reloads.current is desk.reloads.launch(generation - 1)
-        desk.reloads.switched(generation, 0.0)
+        desk.reloads.switched(generation)
         assert desk.reloads.current is desk.reloads.launch(generation)
+        desk.reloads.serving(generation, 0.0)
     assert desk.reloads.launch(1) is desk.first
     desk.reloads.done(2)
     with pytest.raises(KeyError):
@@ -328,7 +341,7 @@ def test_whoever_dies_after_reloads_is_started_from_a_launch_that_is_kept(seat: 
     world.all_ready()
     world.obey()
     desk.carry_out(world.actions[before:])
-    assert world.rolls == {2: ["began", "switched", "done"]}
+    assert world.rolls == {2: ["began", "switched", "serving", "done"]}
     (spawn,) = [action for action in world.die(seat) if isinstance(action, Spawn)]
     assert desk.reloads.launch(spawn.generation) is desk.reloads.current
 
@@ -353,12 +366,14 @@ def test_progress_from_the_wait_to_the_last_old_worker() -> None:
     world.beat("worker-1", busy=3)
     world.beat("worker-2", busy=2)
     world.ready("worker-4")
-    left = "generation 2 serves; {} old workers are leaving with {} tasks in hand"
-    assert progress(world.fleet, 2) == left.format(2, 5)
+    left = "generation 2 serves; {} leaving with {} tasks in hand"
+    assert progress(world.fleet, 2) == left.format("2 old workers are", 5)
     world.die("worker-1", 0)
-    assert progress(world.fleet, 2) == left.format(1, 2)
+    assert progress(world.fleet, 2) == left.format("1 old worker is", 2)
     world.reload()
-    assert progress(world.fleet, 2) == left.format(1, 2), "a later reload's workers are no old ones"
+    world.ready("worker-1")
+    assert world.workers(3), "a later reload has begun; its workers are no old ones"
+    assert progress(world.fleet, 2) == left.format("1 old worker is", 2)
 
 
 def test_progress_without_workers_counts_the_canary() -> None:
@@ -366,6 +381,16 @@ def test_progress_without_workers_counts_the_canary() -> None:
     world.reload()
     world.resize(2)
     world.ready("worker-1")
+    assert progress(world.fleet, 2) == "generation 2: 1 of 2 workers ready"
+
+
+def test_progress_where_the_canary_waits_for_room() -> None:
+    world = running()
+    plan = replace(world.plan, overlap=1)
+    world.fleet.wanted.plan = plan
+    world.reload(plan)
+    world.ready("worker-3")
+    assert world.workers(2) == ["worker-3"]
     assert progress(world.fleet, 2) == "generation 2: 1 of 2 workers ready"
 
 
@@ -382,7 +407,10 @@ def test_progress_is_told_once_per_change_to_each_who_waits() -> None:
     assert desk.answers == {"early": [imports], "late": [waits]}
     world.ready("worker-3")
     desk.reloads.tell_progress(world.fleet)
-    assert desk.answers == {"early": [imports, {"progress": "generation 2: 1 of 2 workers ready"}], "late": [waits]}
-    desk.reloads.switched(2, 0.0)
+    assert desk.answers == {
+        "early": [imports, {"progress": "generation 2: 1 of 2 workers ready"}],
+        "late": [waits],
+    }
+    desk.switch(2)
     desk.reloads.tell_progress(world.fleet)
     assert [answer.get("ok") for answer in desk.answers["early"]] == [None, None, True]

@@ -87,7 +87,9 @@ def test_whatever_fails_the_old_generation_is_untouched(how: str) -> None:
         world.ready("worker-3")
         world.die("worker-3", 70)
     (reason,) = refusals(world)
-    assert {"canary": "SyntaxError", "second": "SyntaxError", "late": "not ready in time"}.get(how, "") in reason
+    assert {"canary": "SyntaxError", "second": "SyntaxError", "late": "not ready in time"}.get(
+        how, ""
+    ) in reason
     world.obey()
     assert world.workers() == ["worker-1", "worker-2"]
     assert not any(world.processes[seat].asked for seat in world.workers())
@@ -272,3 +274,36 @@ def test_an_old_worker_that_says_nothing_does_not_hold_up_the_word() -> None:
     world.ready("worker-2")
     assert RollServing(2) not in world.pass_time(LAST_CLAIM_S - 0.1)
     assert RollServing(2) in world.pass_time(0.2)
+
+
+def test_a_new_worker_claims_nothing_before_its_generation_serves() -> None:
+    world = running(workers=2)
+    world.reload()
+    assert world.processes["worker-3"].quiet
+    world.ready("worker-3")
+    world.quiet(True)
+    world.quiet(False)
+    assert world.processes["worker-3"].quiet and not world.processes["worker-1"].quiet
+    world.ready("worker-4")
+    assert not world.processes["worker-3"].quiet and not world.processes["worker-4"].quiet
+
+
+def test_a_quiet_daemon_stays_quiet_over_a_reload() -> None:
+    world = running(workers=1)
+    world.quiet(True)
+    world.reload()
+    world.all_ready()
+    assert world.processes["worker-2"].quiet
+
+
+def test_what_a_worker_said_before_it_was_asked_to_leave_does_not_count() -> None:
+    world = running(workers=1)
+    for _ in range(2):
+        world.beats()
+        world.reload()
+        (new,) = [seat for seat, process in world.processes.items() if not process.ready]
+        (old,) = [seat for seat in world.workers() if seat != new]
+        world.beat(new)  # it claims nothing yet, and says so
+        assert RollServing(world.fleet.wanted.generation + 1) not in world.ready(new)
+        assert RollServing(world.fleet.wanted.generation) in world.beat(old, claiming=False)
+        world.obey()

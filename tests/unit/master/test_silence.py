@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.fleet_world import World
 from tqd.master.events import Abort, Dump, HardLimitSet, Kill, Note, Spawn
 from tqd.master.seats import ChildState
@@ -21,9 +19,9 @@ def kinds(actions: list[object], *wanted: type) -> list[type]:
     return [type(action) for action in actions if isinstance(action, wanted)]
 
 
-@pytest.mark.parametrize("seat", ["worker-1", "keeper"])
-def test_a_silent_child_is_dumped_then_aborted_then_killed_each_with_its_deadline(seat: str) -> None:
+def test_a_silent_worker_is_dumped_then_aborted_then_killed_each_with_its_deadline() -> None:
     world = running(hung_after_s=30.0)
+    seat = "worker-1"
     world.processes[seat].silent = True
     assert kinds(world.pass_time(29.9), Dump, Abort, Kill) == []
     assert kinds(world.pass_time(0.2), Dump, Abort, Kill) == [Dump]
@@ -31,6 +29,13 @@ def test_a_silent_child_is_dumped_then_aborted_then_killed_each_with_its_deadlin
     assert kinds(world.pass_time(DUMP_S), Dump, Abort, Kill) == [Abort]
     assert kinds(world.pass_time(ABORT_S), Dump, Abort, Kill) == [Kill]
     assert kinds(world.pass_time(ABORT_S), Dump, Abort, Kill) == [Kill]
+
+
+def test_a_silent_keeper_is_killed_in_time_for_another_to_renew_the_lease() -> None:
+    world = running(keeper_hung_after_s=5.0)
+    world.processes["keeper"].silent = True
+    assert kinds(world.pass_time(4.9), Dump, Abort, Kill) == []
+    assert kinds(world.pass_time(0.2 + DUMP_S), Dump, Abort, Kill) == [Dump, Kill]
 
 
 def test_a_child_that_answers_after_the_dump_is_left_alone() -> None:

@@ -138,7 +138,8 @@ def test_the_daemon_is_shown_with_its_figures() -> None:
     scene.crew["keeper"].keeper_beat = keeper_beat(rss_bytes=2000, redis_down_s=0.5)
     scene.events = [{"event": "worker ready"}]
     status = scene.look(1.0)
-    assert (status["state"], status["healthy"], status["problems"], status["notes"]) == ("running", True, [], [])
+    assert (status["state"], status["healthy"]) == ("running", True)
+    assert (status["problems"], status["notes"]) == ([], [])
     assert status["master"] == {
         "pid": 7, "uptime_s": 11.0, "node": "n", "version": "0.1", "runtime_dir": "/run/tqd",
         "app": "shop:tq", "redis_url": "redis://h", "rss_bytes": 77,
@@ -167,7 +168,8 @@ def test_totals_are_shown() -> None:
     assert 0.08 < totals.pop("run_p50_s") < 0.13
     assert 2.5 < totals.pop("run_p95_s") < 3.6
     assert totals == {
-        "done": 3, "failed": 1, "retried": 2, "released": 4, "superseded": 5, "reclaimed": 6, "rate_per_s": 0.33,
+        "done": 3, "failed": 1, "retried": 2, "released": 4, "superseded": 5, "reclaimed": 6,
+        "rate_per_s": 0.33,
     }  # fmt: skip
 
 
@@ -266,7 +268,8 @@ def test_a_seat_that_waits_to_be_filled_is_a_problem() -> None:
     status = scene.look()
     assert (status["state"], status["problems"]) == ("degraded", ["worker-1 is empty after 2 failures"])
     (worker,) = status["workers"]
-    assert (worker["pid"], worker["state"], worker["failures"], worker["uptime_s"]) == (None, "empty", 2, None)
+    assert (worker["pid"], worker["state"], worker["uptime_s"]) == (None, "empty", None)
+    assert worker["failures"] == 2
 
 
 def test_a_worker_that_is_added_is_awaited() -> None:

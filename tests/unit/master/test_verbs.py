@@ -198,7 +198,7 @@ def test_scale_wants_exactly_one_whole_number(arguments: dict[str, object]) -> N
     assert refused("scale", **arguments) == 'scale wants one of "workers": N and "change": ±N'
 
 
-@pytest.mark.parametrize("workers", [-1, MOST_WORKERS + 1, 10**4000])
+@pytest.mark.parametrize("workers", [-1, MOST_WORKERS + 1, pytest.param(10**4000, id="enormous")])
 def test_so_many_workers_are_refused(workers: int) -> None:
     (answer,) = ask(daemon := Recorder(), "scale", workers=workers)
     assert answer["ok"] is False and daemon.calls == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from redis.asyncio import connection as async_redis
 from redis import connection as sync_redis
+from redis.asyncio import connection as async_redis
 
 from tqd.store.connection import Endpoint, settings_of
 
@@ -23,7 +23,14 @@ def settings(url: str, password: str = SECRET) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis://h", "rediss://h:1/2", "unix:///run/redis.sock?db=1", "redis://user@h", "redis://@h", "redis://:@h"],
+    [
+        "redis://h",
+        "rediss://h:1/2",
+        "unix:///run/redis.sock?db=1",
+        "redis://user@h",
+        "redis://@h",
+        "redis://:@h",
+    ],
 )
 def test_a_url_without_a_password_gets_the_one_handed_over_as_it_is(url: str) -> None:
     assert settings(url)["password"] == SECRET

@@ -11,7 +11,9 @@ from tqd.system.notify import Notifier, status
 SOCKET = {"NOTIFY_SOCKET": "/run/systemd/notify"}
 
 
-@pytest.mark.parametrize(("environ", "present"), [({}, False), ({"NOTIFY_SOCKET": ""}, False), (SOCKET, True)])
+@pytest.mark.parametrize(
+    ("environ", "present"), [({}, False), ({"NOTIFY_SOCKET": ""}, False), (SOCKET, True)]
+)
 def test_it_is_there_when_a_socket_is_named(environ: dict[str, str], present: bool) -> None:
     assert Notifier(environ).present is present
 

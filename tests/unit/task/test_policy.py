@@ -20,7 +20,9 @@ def test_options_survive_the_way_there_and_back() -> None:
     assert type(options_of([7.0, 0, 0, 0]).max_retries) is int
 
 
-@pytest.mark.parametrize("numbers", [[], [1, 2, 3], [1, 2, 3, 4, 5], [1, 2, 3, "4"], [None] * 4, [True, 1, 1, 1]])
+@pytest.mark.parametrize(
+    "numbers", [[], [1, 2, 3], [1, 2, 3, 4, 5], [1, 2, 3, "4"], [None] * 4, [True, 1, 1, 1]]
+)
 def test_what_is_no_policy_is_refused(numbers: list[object]) -> None:
     with pytest.raises(ValueError, match="a policy is 4 numbers"):
         options_of(numbers)

@@ -1,0 +1,160 @@
+"""What the children report: what is counted, what is kept, and which events the fleet gets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.fleet_world import World
+from tests.unit.master.builders import beat, keeper_beat
+from tqd.clock import monotonic
+from tqd.log import Log
+from tqd.master.crew import Member
+from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Weighed
+from tqd.master.journal import Journal
+from tqd.master.plan import Limits
+from tqd.master.reports import PSS_CLOSE, PSS_EVERY_S, Reports
+from tqd.system.fork import Child
+from tqd.system.usage import ProcessMemory
+from tqd.wire.messages import Blocked, Failed, HardDeadline, Message, Ready, Sampled
+
+SEAT = "worker-1"
+POLICY = [3.0, 1.0, 60.0, 0.0]
+
+
+class Case:
+    """Reports of one worker, whose pid is this process's. `events` is what the fleet got."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
+        world = World(1)
+        world.fleet.wanted.plan = replace(world.plan, limits=Limits(**limits))
+        self.events: list[Event] = []
+        self.journal = Journal(Log(), lambda: "now")
+        self.reports = Reports(world.fleet, self.journal, self.events.append, ("default",))
+        self.member = Member(SEAT, Child(os.getpid(), -1, -1, -1, -1), "name", monotonic() - 100)
+        self.readings = 0
+        monkeypatch.setattr(ProcessMemory, "pss_bytes", lambda usage, pid: self._pss(pid))
+
+    def _pss(self, pid: int) -> int:
+        assert pid == os.getpid()
+        self.readings += 1
+        return 500
+
+    @property
+    def owed(self) -> float | None:
+        return self.reports.depths.asked_at
+
+    def take(self, message: Message) -> list[Event]:
+        """Take in a message; returns the events that it makes."""
+        before = len(self.events)
+        self.reports.take(self.member, message)
+        return self.events[before:]
+
+
+@pytest.fixture
+def case(monkeypatch: pytest.MonkeyPatch) -> Case:
+    return Case(monkeypatch)
+
+
+# -- beats ----------------------------------------------------------------------------------------
+
+
+def test_a_beat_is_counted_kept_and_heard(case: Case) -> None:
+    began = monotonic()
+    assert case.take(beat(busy=2, done=5, claiming=False)) == [Heard(SEAT, 2, 5, False)]
+    last = beat(busy=1, done=8, failed=1)
+    assert case.take(last) == [Heard(SEAT, 1, 8, True)]
+    assert (case.reports.totals.done, case.reports.totals.failed) == (8, 1)
+    assert case.member.beat is last and case.member.beat_at >= began
+    assert case.reports.totals.rate.per_s() is not None and case.member.rate.per_s() is not None
+
+
+def test_a_keepers_beat_is_counted_kept_and_heard(case: Case) -> None:
+    began = monotonic()
+    for reclaimed in (2, 5):
+        assert case.take(keeper_beat(reclaimed)) == [Heard(SEAT)]
+    assert case.reports.totals.reclaimed == 5
+    assert case.member.keeper_beat == keeper_beat(5) and case.member.beat_at >= began
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def test_without_limits_memory_is_read_now_and_then_and_nobody_is_weighed(case: Case) -> None:
+    case.member.pss_at = monotonic()
+    assert case.take(beat()) == [Heard(SEAT)]
+    assert (case.readings, case.member.pss_bytes) == (0, None)
+    case.member.pss_at -= PSS_EVERY_S
+    assert case.take(beat()) == [Heard(SEAT)]
+    assert (case.readings, case.member.pss_bytes) == (1, 500)
+    case.take(beat())
+    assert case.readings == 1, "it was read a moment ago"
+
+
+def test_with_a_limit_of_rss_each_beat_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(monkeypatch, max_rss_bytes=2000)
+    case.member.pss_at = monotonic()
+    assert case.take(beat(rss_bytes=1500))[1:] == [Weighed(SEAT, 1500, None)]
+    assert case.readings == 0
+
+
+def test_with_a_limit_of_pss_only_fresh_readings_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(monkeypatch, max_pss_bytes=2000)
+    far, close = round(PSS_CLOSE * 2000), round(PSS_CLOSE * 2000) + 1
+    assert case.take(beat(rss_bytes=far))[1:] == [Weighed(SEAT, far, 500)]
+    assert case.take(beat(rss_bytes=far))[1:] == [], "PSS was read a moment ago"
+    for readings in (2, 3):
+        assert case.take(beat(rss_bytes=close))[1:] == [Weighed(SEAT, close, 500)]
+        assert case.readings == readings
+
+
+# -- what a child tells ---------------------------------------------------------------------------
+
+
+def test_a_hard_limit_is_told_as_a_moment(case: Case) -> None:
+    before = monotonic()
+    told = HardDeadline(b"id", b"token", "shop.slow", 5.0, 4.0, POLICY)
+    (event,) = case.take(told)
+    assert isinstance(event, HardLimitSet) and event.at is not None
+    assert before + 4.0 <= event.at <= monotonic() + 4.0
+    assert event.text == 'task "shop.slow" ran longer than its hard_timeout of 5 s'
+    assert case.member.hard is told
+
+
+def test_the_end_of_all_hard_limits_is_told(case: Case) -> None:
+    (event,) = case.take(HardDeadline(b"", b"", "", 0.0, 0.0, []))
+    assert isinstance(event, HardLimitSet) and event.at is None
+
+
+def test_a_task_that_blocks_its_loop_is_named(case: Case) -> None:
+    told = Blocked(b"\x01\xff", b"token", "shop.regex", "/srv/shop.py:1 in f", POLICY)
+    assert case.take(told) == []
+    assert case.member.blocked is told
+    (event,) = case.journal.last(5)
+    fields = event["fields"]
+    assert isinstance(fields, dict) and fields.pop("silent_s") >= 100.0
+    assert (event["level"], event["event"]) == ("error", "a task blocks its worker's loop")
+    assert fields == {"seat": SEAT, "task": "01ff", "name": "shop.regex", "at": "/srv/shop.py:1 in f"}
+
+
+def test_the_app_is_known_from_workers_and_not_from_the_keeper(case: Case) -> None:
+    ready = Ready("redis://h", "tqd", 3)
+    for message in (ready, Ready("", "", 0)):
+        assert case.take(message) == [BecameReady(SEAT)]
+        assert case.reports.app is ready
+
+
+def test_a_child_that_cannot_start_says_why(case: Case) -> None:
+    assert case.take(Failed(78, "no such app")) == [BootFailed(SEAT, 78, "no such app")]
+
+
+def test_a_sample_is_kept_and_no_longer_owed(case: Case) -> None:
+    before, depths = monotonic(), case.reports.depths
+    depths.asked_at = before
+    sample = Sampled([[1, 2, 3, 4]], 5)
+    assert case.take(sample) == []
+    assert depths.sample is sample and depths.at >= before
+    assert case.owed is None
