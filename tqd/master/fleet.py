@@ -23,7 +23,6 @@ from tqd.master.events import (
     BootFailed,
     Event,
     Exited,
-    Finish,
     Forked,
     HardLimitSet,
     Haste,
@@ -54,7 +53,7 @@ from tqd.master.plan import FleetPlan
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
 from tqd.master.seats import KEEPER, REDIS, ChildState, Seat, Seats, idlest
-from tqd.master.stopping import Stop
+from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
 
 
@@ -76,6 +75,7 @@ class Fleet:
         self.wanted = Wanted(plan)
         self.seats = Seats()
         self.breaker = Breaker()
+        self._next: float | None = None
         self._stop = Stop(self.seats, self.wanted)
         self.rollout = Rollout(self.seats, self.wanted, chance)
         self.recycler = Recycler(self.seats, self.wanted, chance)
@@ -88,7 +88,15 @@ class Fleet:
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in one event; returns what is to be done, in order."""
         actions = self._take(event, now)
-        return actions + self._advance(now)
+        if isinstance(event, Heard) and not actions and self._calm:
+            return actions  # by far the most frequent event: it only puts a deadline off
+        actions += self._advance(now)
+        self._next = self._next_deadline()
+        return actions
+
+    @property
+    def _calm(self) -> bool:
+        return self.phase is Phase.RUNNING and self.rollout.settled
 
     def _take(self, event: Event, now: float) -> list[Action]:
         match event:
@@ -143,7 +151,10 @@ class Fleet:
         return []
 
     def next_deadline(self) -> float | None:
-        """Return when the next Tick is wanted, on the monotonic clock."""
+        """Return when the next Tick is wanted at the latest, on the monotonic clock."""
+        return self._next
+
+    def _next_deadline(self) -> float | None:
         times = [self.breaker.recovers_at(self.seats.get(self.breaker.trier))]
         if self.phase is Phase.RUNNING:
             times.append(self.rollout.next_deadline())
@@ -251,17 +262,7 @@ class Fleet:
         return [Note(level, f"{seat.role.value} ended and is replaced", fields), *actions]
 
     def _boot_failure(self, seat: Seat, event: Exited, now: float) -> list[Action]:
-        told, role = seat.failure, seat.role.value
-        if told is not None:
-            verdict = Finish(told.exit_code, told.text)
-        else:
-            when = "was ready" if seat.state is ChildState.STARTING else "the daemon was ready"
-            late = f" as {seat.killed_for}" if seat.killed_for else ""
-            text = (
-                f"the {role} {seat.name} {death(event.code, event.oom)}{late} before it {when}; "
-                "see the log above for its last words"
-            )
-            verdict = Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
+        verdict = boot_verdict(seat, event)
         seat.clear()
         self.phase = Phase.STOPPING
         return self._stop.fail(verdict, now)

@@ -73,6 +73,11 @@ class Rollout:
         """Whether no roll is on or wanted."""
         return self.roll is None and self._asked is None
 
+    @property
+    def settled(self) -> bool:
+        """Whether, besides that, the last generation is known to serve."""
+        return self.idle and not self._switched
+
     def resize(self, workers: int) -> None:
         """Let the new generation have another size than was planned."""
         if self.roll is not None:

@@ -5,13 +5,29 @@ The keeper outlives the workers, to take back what they held, and both need the 
 
 from __future__ import annotations
 
-from tqd.master.events import Action, AskToDrain, Finish, Haste, Kill, Role, Terminate
+from tqd.master.events import Action, AskToDrain, Exited, Finish, Haste, Kill, Role, Terminate
 from tqd.master.moves import Wanted, drain
-from tqd.master.seats import KEEPER, REDIS, ChildState, Seats
+from tqd.master.pauses import death
+from tqd.master.seats import KEEPER, REDIS, ChildState, Seat, Seats
+from tqd.system import exits
 
 KEEPER_LIMIT_S = 5.0
 REDIS_LIMIT_S = 10.0
 FAST_GRACE_S = 2.0
+
+
+def boot_verdict(seat: Seat, event: Exited) -> Finish:
+    """Return what the daemon ends with when a child died before everything was ready once."""
+    told, role = seat.failure, seat.role.value
+    if told is not None:
+        return Finish(told.exit_code, told.text)
+    when = "was ready" if seat.state is ChildState.STARTING else "the daemon was ready"
+    late = f" as {seat.killed_for}" if seat.killed_for else ""
+    text = (
+        f"the {role} {seat.name} {death(event.code, event.oom)}{late} before it {when}; "
+        "see the log above for its last words"
+    )
+    return Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
 
 
 class Stop:

@@ -87,8 +87,9 @@ class Bell:
         Repeated, because a wait may begin just after it was to be ended.
         """
         self._stopping = True
-        self._consumer.idle.set()
         while not self._left.is_set():
+            # Each time anew: the consumer, which ends meanwhile, takes it back.
+            self._consumer.idle.set()
             await self._unblock()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_S):
