@@ -6,11 +6,13 @@ import os
 import signal
 import time
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import APP, Start
 from tests.support.daemon import Daemon
 from tests.support.engines import engines
+from tests.support.memory_group import memory_group
 from tests.support.redis_server import RedisServer
 from tests.support.wait import until
 from tqd import TaskQueue
@@ -174,3 +176,33 @@ def answered(daemon: Daemon) -> bool:
     from tests.e2e.test_signals import ask
 
     return bool(ask(daemon, verb="status")["master"]["pid"])
+
+
+def test_a_worker_killed_for_want_of_memory_is_named_and_replaced(make: Start, producer: TaskQueue) -> None:
+    if psutil.swap_memory().total:
+        pytest.skip("there is swap: nothing would be killed")
+    with memory_group(220 << 20) as group:
+        daemon = make(APP)
+        daemon.prefix = ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"]
+        daemon.start("-w", "1")
+        assert daemon.status()["memory"]["limit_bytes"] == 220 << 20
+        first = daemon.workers()
+        producer.named("hogs").using(max_retries=0).enqueue(800)
+        until(lambda: "likely out of memory" in daemon.output(), "the kill is named", 30)
+        assert "the kernel was out of memory" in daemon.output()
+        until(lambda: daemon.workers() not in ({}, first), "another worker is there", 30)
+        daemon.stop("--kill")
+
+
+def test_the_master_has_one_thread(daemon: Daemon) -> None:
+    daemon.start("-w", "1")
+    daemon.reload()
+    tasks = os.listdir(f"/proc/{daemon.master}/task")
+    assert len(tasks) == 1
+
+
+def test_a_worker_that_dies_before_the_daemon_is_ready_is_exit_70(make: Start) -> None:
+    daemon = make("import os\nos._exit(9)\n")
+    started = daemon.tqd("start", *daemon.arguments("-w", "1"))
+    assert started.returncode == 70
+    assert "worker-1 exited with code 9 before it was ready" in started.stderr

@@ -37,6 +37,7 @@ class Daemon:
         self.redis_url = redis_url
         self.process: subprocess.Popen[bytes] | None = None
         self.target = f"{name}:tq"
+        self.prefix: list[str] = []
         self._seen: set[tuple[int, int]] = set()
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
         self.environ = kept | {"PYTHONPATH": str(ROOT), "JOURNAL": str(self.journal)} | environ
@@ -72,7 +73,7 @@ class Daemon:
         """Start in the foreground of a process group of its own, and wait until it is ready."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tqd", "start", *self.arguments(*more)],
+                [*self.prefix, sys.executable, "-m", "tqd", "start", *self.arguments(*more)],
                 cwd=self.directory,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,

@@ -13,12 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.wait import until
+from tests.support.memory_group import memory_group
 from tqd.system.memory import MemorySense
 
 MIB = 1 << 20
 LIMIT_BYTES = 160 * MIB
-V1_ROOT = Path("/sys/fs/cgroup/memory")
 
 # Enters the group, looks, lets a child of its own take more than the limit, and looks again.
 INSIDE = """
@@ -42,41 +41,11 @@ print(json.dumps({
 """
 
 
-def _members(group: Path) -> list[int]:
-    return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
-
-
-def _removed(group: Path) -> bool:
-    try:
-        group.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:  # the kernel needs a moment after the last member's end
-        return False
-    return True
-
-
 @pytest.fixture
 def limited_group() -> Iterator[Path]:
     """A control group of version 1 with a limit; it is gone afterwards, with all its members."""
-    if not (V1_ROOT / "memory.limit_in_bytes").exists():
-        pytest.skip(f"no memory control groups of version 1 at {V1_ROOT}")
-    group = V1_ROOT / f"tqd-test-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / "memory.limit_in_bytes").write_text(str(LIMIT_BYTES))
-    except OSError as error:
-        if group.exists():
-            group.rmdir()
-        pytest.skip(f"cannot make a control group in {V1_ROOT}: {error.strerror}")
-    try:
-        if (group / "memory.memsw.limit_in_bytes").exists():  # else the child would go to the swap
-            (group / "memory.memsw.limit_in_bytes").write_text(str(LIMIT_BYTES))
+    with memory_group(LIMIT_BYTES) as group:
         yield group
-    finally:
-        for pid in _members(group):
-            os.kill(pid, 9)
-        until(lambda: _removed(group), f"{group} can be removed", deadline_s=20)
 
 
 def test_this_machine_has_a_limit_and_a_use_below_it() -> None:
