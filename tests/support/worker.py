@@ -47,14 +47,16 @@ def configured(url: str, **sections: dict[str, Any]) -> Config:
 
 
 class KeptMessages:
-    """Stands where the channel to the master is."""
+    """Stands where the channel to the master is. While it is `full` nothing gets through."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.full = False
 
     def send(self, message: Message) -> bool:
-        self.messages.append(message)
-        return True
+        if not self.full:
+            self.messages.append(message)
+        return not self.full
 
     @property
     def last(self) -> Beat:

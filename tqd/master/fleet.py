@@ -40,15 +40,7 @@ from tqd.master.events import (
     Weighed,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
-from tqd.master.pauses import (
-    HEALTHY_AFTER_S,
-    REDIS_PAUSE_S,
-    Breaker,
-    blameless,
-    death,
-    pause_s,
-    unavailable,
-)
+from tqd.master.pauses import Breaker, death, from_outside, wait_after
 from tqd.master.plan import FleetPlan
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
@@ -228,6 +220,10 @@ class Fleet:
         if seat.killed_for:
             reason = f"{reason}: {seat.killed_for}"
         if seat.role is Role.WORKER and self.rollout.is_new(seat):
+            if from_outside(seat, event.code, event.oom) and self.rollout.forgives_a_kill():
+                seat.clear()
+                seat.due = now
+                return [Note("warning", "new worker is replaced", {"seat": seat.name, "reason": reason})]
             what = "could not start" if seat.state is ChildState.STARTING else "died before all were ready"
             self.seats.remove(seat)
             return self.rollout.refuse(f"the new worker {seat.name} {what}: {reason}", now)
@@ -241,20 +237,11 @@ class Fleet:
 
     def _vacate(self, seat: Seat, event: Exited, reason: str, now: float) -> list[Action]:
         """Decide when the seat of a child that nobody asked to go is filled again."""
-        wait_s, actions = 0.0, list[Action]()
-        asked = seat.state is ChildState.DRAINING and seat.role is Role.KEEPER
-        if blameless(seat, event.code, event.oom, now) or now - seat.since >= HEALTHY_AFTER_S:
-            seat.failures = 0
-        if unavailable(seat, event.code):
-            wait_s = REDIS_PAUSE_S
-        elif not asked and not blameless(seat, event.code, event.oom, now):
-            # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would
-            # otherwise have its worker replaced without a pause for ever.
-            seat.failures += 1
-            wait_s = pause_s(seat.failures, self._chance())
-            if seat.role is Role.WORKER and self.breaker.died(self.wanted.workers, now):
-                told: dict[str, object] = {"workers": self.wanted.workers, "last_reason": reason}
-                actions = [Note("error", "crash loop: one worker alone is tried until it stays", told)]
+        actions: list[Action] = []
+        wait_s, counts = wait_after(seat, event, now, self._chance())
+        if counts and seat.role is Role.WORKER and self.breaker.died(self.wanted.workers, now):
+            told: dict[str, object] = {"workers": self.wanted.workers, "last_reason": reason}
+            actions = [Note("error", "crash loop: one worker alone is tried until it stays", told)]
         seat.clear()
         seat.due = now + wait_s
         fields: dict[str, object] = {"seat": seat.name, "reason": reason, "again_in_s": round(wait_s, 1)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections import deque
 
+from tqd.master.events import Exited, Role
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
 
@@ -35,6 +36,23 @@ def pause_s(failures: int, chance: float) -> float:
     return full * (1.0 - JITTER + 2 * JITTER * chance)
 
 
+def wait_after(seat: Seat, event: Exited, now: float, chance: float) -> tuple[float, bool]:
+    """Return for how long the seat of a child that died stays empty, in s, and whether that was a crash;
+    counts the seat's failures."""
+    asked = seat.state is ChildState.DRAINING and seat.role is Role.KEEPER
+    fine = blameless(seat, event.code, event.oom, now)
+    if fine or now - seat.since >= HEALTHY_AFTER_S:
+        seat.failures = 0
+    if unavailable(seat, event.code):
+        return REDIS_PAUSE_S, False
+    if asked or fine:
+        return 0.0, False
+    # An end with code 0 that nobody asked for counts too: a task that calls os._exit(0) would otherwise
+    # have its worker replaced without a pause for ever.
+    seat.failures += 1
+    return pause_s(seat.failures, chance), True
+
+
 def blameless(seat: Seat, code: int, oom: bool | None, now: float) -> bool:
     """Tell whether a death says nothing against starting the same again at once.
 
@@ -45,7 +63,12 @@ def blameless(seat: Seat, code: int, oom: bool | None, now: float) -> bool:
     if code in (exits.FENCED, exits.OVERTIME) or seat.step is not Step.NONE:
         return True
     settled = seat.state is ChildState.READY and now - seat.ready_at >= SETTLED_S
-    return code == -signal.SIGKILL and settled and not oom and not seat.killed_for
+    return settled and from_outside(seat, code, oom)
+
+
+def from_outside(seat: Seat, code: int, oom: bool | None) -> bool:
+    """Tell whether somebody killed a child: not the master, and not the kernel for want of memory."""
+    return code == -signal.SIGKILL and not oom and not seat.killed_for
 
 
 def unavailable(seat: Seat, code: int) -> bool:

@@ -35,6 +35,9 @@ from tqd.master.seats import KEEPER, ChildState, Seat, Seats, idlest
 REFUSED_GRACE_S = 2.0
 """What workers of a refused generation have to sign off."""
 
+FORGIVEN_KILLS = 3
+"""How many new workers may be killed from outside before that refuses a roll: it says nothing about them."""
+
 LAST_CLAIM_S = 2.0
 """How long an old worker may take to say that it claims no more, before it is taken for granted: one that
 hangs, or whose Redis does, must not hold up the word that the new ones serve."""
@@ -49,6 +52,7 @@ class Roll:
     workers: int
     canary: str = ""
     committed: bool = False
+    kills: int = 0
 
 
 class Rollout:
@@ -86,6 +90,13 @@ class Rollout:
     def is_new(self, seat: Seat) -> bool:
         """Tell whether a seat belongs to a generation that does not serve yet and can be refused."""
         return self.roll is not None and seat.generation == self.roll.generation and not self.roll.committed
+
+    def forgives_a_kill(self) -> bool:
+        """Count that somebody killed a new worker; tells whether another may take its seat."""
+        if self.roll is None:
+            return False
+        self.roll.kills += 1
+        return self.roll.kills <= FORGIVEN_KILLS
 
     def advance(self, now: float) -> list[Action]:
         """Return what is to be done next."""

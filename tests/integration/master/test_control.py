@@ -165,16 +165,24 @@ def test_a_request_may_come_in_pieces_and_another_may_follow(server: Server) -> 
 
 
 def test_a_long_answer_comes_in_full_to_a_client_that_reads_slowly(server: Server) -> None:
-    text = "x" * (LONGEST_REPLY - 1000)
-    server.react = lambda request, answer: answer({"text": text})
+    told: list[dict[str, object]] = [
+        {"progress": "x" * (LONGEST_REPLY // 2)},
+        {"text": "y" * (LONGEST_REPLY // 3)},
+    ]
+
+    def react(request: Request, answer: Answer) -> None:
+        for line in told:
+            answer(line)
+
+    server.react = react
     client = server.ask(STATUS)
     server.settle()
     assert not client.data, "nothing was read yet"
-    server.until(lambda: client.lines, "the whole answer")
-    assert client.lines == [{"text": text}]
+    server.until(lambda: len(client.lines) == 2, "the whole answer")
+    assert client.lines == told
     server.react = echo
     client.connection.sendall(STATUS)
-    server.until(lambda: len(client.lines) == 2, "it is heard again")
+    server.until(lambda: len(client.lines) == 3, "it is heard again")
 
 
 GARBAGE = (
@@ -234,6 +242,14 @@ def test_a_client_that_never_reads_is_dropped_and_the_others_are_served(server: 
     assert other.lines == [{"ok": True}]
 
 
+def test_a_client_that_leaves_without_reading_its_answer_is_let_go(server: Server) -> None:
+    server.react = echo
+    client = server.ask(STATUS)
+    client.connection.close()  # with the answer unread this resets the connection
+    server.until(lambda: len(server.control.descriptors()) == 1, "it is noticed")
+    server.settle()
+
+
 def test_an_answer_to_a_client_that_has_left_is_nobodys_concern(server: Server) -> None:
     left, vanished = server.ask(STATUS), server.ask(STATUS, 2)
     (_, to_left), (_, to_vanished) = server.requests
@@ -243,7 +259,6 @@ def test_an_answer_to_a_client_that_has_left_is_nobodys_concern(server: Server) 
     for answer in (to_left, to_vanished):
         answer({"progress": "1 of 2"})
         answer({"ok": True})
-    server.settle()
     assert len(server.control.descriptors()) == 1
     server.react = echo
     late = server.ask(STATUS, 3)
@@ -320,8 +335,12 @@ def test_a_dead_ones_socket_is_replaced(tmp_path: Path) -> None:
 def test_after_the_close_nobody_is_connected_and_the_socket_is_gone(server: Server) -> None:
     client = server.ask(STATUS)
     ((_, answer),) = server.requests
+    descriptors = server.control.descriptors()
     server.close()
     assert client.dropped
+    for descriptor in descriptors:
+        with pytest.raises(OSError):
+            os.fstat(descriptor)
     assert not os.path.exists(server.path)
     assert server.selector.get_map() is not None and not server.selector.get_map()
     answer({"ok": True})
@@ -340,4 +359,4 @@ def test_what_a_child_must_close_are_the_listener_and_all_clients(server: Server
     mine = [fd for fd in server.control.descriptors() if stat.S_ISSOCK(os.fstat(fd).st_mode)]
     assert len(mine) == len(set(mine)) == 2
     assert set(mine) == set(server.selector.get_map())
-    assert not any(os.get_inheritable(fd) for fd in mine)
+    assert not any(os.get_inheritable(fd) or os.get_blocking(fd) for fd in mine)

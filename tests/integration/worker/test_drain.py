@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
+from tests.support.engines import engines
+from tests.support.redis_server import RedisServer
 from tests.support.wait import auntil
 from tests.support.worker import NODE, Bench, Worker
 from tqd import queues
 from tqd.task.claim import parse_token
-from tqd.worker.lifecycle import Ending
+from tqd.worker.lifecycle import SETTLE_S, Ending
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """A server of its own, to be paused."""
+    with RedisServer(engines()[0].binary) as server:
+        yield server
 
 
 def counts(bench: Bench, identity: bytes) -> tuple[int, int, int]:
@@ -211,6 +221,99 @@ def test_an_idle_worker_leaves_without_a_token_in_its_pocket(bench: Bench) -> No
                 await works.aenqueue()
                 async with bench.worker(slots=1):
                     await asyncio.wait_for(ran.wait(), 10)
+
+    bench.run(scenario())
+
+
+def test_what_a_late_reply_brings_to_a_worker_that_has_given_all_back_goes_back_too(
+    own_server: RedisServer,
+) -> None:
+    """Redis hangs while a claim is on its way, and answers when the grace time is over."""
+    bench = Bench(own_server)
+    ran: list[int] = []
+
+    @bench.queue.task(name="works")
+    async def works() -> None:
+        ran.append(1)
+
+    async def scenario() -> None:
+        handles = [await works.aenqueue() for _ in range(3)]
+        async with bench.worker(quiet=True) as worker:
+            await auntil(lambda: worker.channel.messages, "it is up", 10)
+            executor = worker.lifecycle._executor
+            own_server.pause()
+            try:
+                worker.lifecycle.set_quiet(False)
+                await asyncio.sleep(0.1)  # the claim is sent
+                stopping = asyncio.create_task(worker.drain(0.0))
+                await auntil(lambda: executor._lanes._pool._shutdown, "all was given back", 10)
+            finally:
+                own_server.resume()
+            assert await stopping is Ending.DRAINED
+            assert set(bench.ready()) == {handle.identity for handle in handles}
+            assert [counts(bench, handle.identity)[1:] for handle in handles] == [(0, 0)] * 3
+            assert gone(bench, worker)
+
+    bench.run(scenario())
+    assert ran == []
+
+
+def test_a_stop_is_in_time_although_redis_hangs(own_server: RedisServer) -> None:
+    """What runs is cancelled in its grace time, and a hastier stop is heard."""
+    bench = Bench(own_server)
+    started, cleaned = asyncio.Event(), asyncio.Event()
+
+    @bench.queue.task(name="endless")
+    async def endless() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    async def scenario() -> None:
+        await endless.aenqueue()
+        async with bench.worker() as worker:
+            await asyncio.wait_for(started.wait(), 10)
+            await auntil(lambda: waiting_at_the_bell(bench) == 1, "it is idle but for that", 10)
+            own_server.pause()
+            try:
+                worker.lifecycle.drain(3600.0)
+                await asyncio.sleep(0.1)
+                worker.lifecycle.drain(0.2)
+                await asyncio.wait_for(cleaned.wait(), 3.0)  # less than Redis may take to answer
+                await worker.served()
+            finally:
+                own_server.resume()
+
+    bench.run(scenario())
+
+
+def test_what_is_decided_is_settled_when_redis_is_back_within_the_grace_time(own_server: RedisServer) -> None:
+    bench = Bench(own_server)
+    started, go_on, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @bench.queue.task(name="works")
+    async def works() -> None:
+        started.set()
+        await go_on.wait()
+        ended.set()
+
+    async def scenario() -> None:
+        await works.aenqueue()
+        async with bench.worker(redis={"command_timeout": 1.0}) as worker:
+            await asyncio.wait_for(started.wait(), 10)
+            own_server.pause()
+            try:
+                stopping = asyncio.create_task(worker.drain(60.0))
+                go_on.set()
+                await asyncio.wait_for(ended.wait(), 10)
+                await asyncio.sleep(SETTLE_S + 1.5)
+                assert not worker.ended, "there is time left to settle it"
+            finally:
+                own_server.resume()
+            assert await stopping is Ending.DRAINED
+            assert bench.places() == {}
 
     bench.run(scenario())
 

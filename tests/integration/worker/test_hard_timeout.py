@@ -276,6 +276,48 @@ def test_an_end_after_the_hard_timeout_changes_nothing(bench: Bench, over: threa
     play(bench, over, scenario())
 
 
+def test_a_deadline_that_a_full_pipe_did_not_take_is_told_with_the_next_beat(bench: Bench) -> None:
+    started = asyncio.Event()
+
+    @bench.queue.task(name="long", hard_timeout=600)
+    async def long() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with bench.worker() as worker:
+            worker.channel.full = True
+            handle = await long.aenqueue()
+            await asyncio.wait_for(started.wait(), 10)
+            worker.channel.full = False
+            await auntil(lambda: deadlines(worker), "it is told", 10)
+            assert [one.task_id for one in deadlines(worker)] == [handle.identity]
+
+    bench.run(scenario())
+
+
+def test_a_task_that_was_claimed_again_is_told_with_its_new_token(bench: Bench) -> None:
+    """Its id stood twice in the queue: one attempt, the newer claim."""
+    started = asyncio.Event()
+
+    @bench.queue.task(name="long", hard_timeout=600)
+    async def long() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with bench.worker() as worker:
+            handle = await long.aenqueue()
+            await asyncio.wait_for(started.wait(), 10)
+            bench.client.rpush(bench.keys.ready("default"), handle.identity)
+            bench.client.hset(bench.keys.attempts, handle.identity, b"1:0:0")
+            bench.client.rpush(bench.keys.bell("default"), 1)
+            await auntil(lambda: len(deadlines(worker)) == 2, "it is told again", 10)
+            assert [one.token for one in deadlines(worker)] == [b"1:0:0:default", b"2:0:0:default"]
+
+    bench.run(scenario())
+
+
 def test_the_context_tells_the_nearer_of_both_deadlines(bench: Bench) -> None:
     told: dict[str, float | None] = {}
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.fleet_world import World
 from tqd.master.events import Action, AskToDrain, RollDone, RollRefused, RollServing, RollSwitched, Spawn
 from tqd.master.fleet import Phase
-from tqd.master.rollout import LAST_CLAIM_S
+from tqd.master.rollout import FORGIVEN_KILLS, LAST_CLAIM_S
 
 
 def running(workers: int = 2, **plan: object) -> World:
@@ -307,3 +307,19 @@ def test_what_a_worker_said_before_it_was_asked_to_leave_does_not_count() -> Non
         assert RollServing(world.fleet.wanted.generation + 1) not in world.ready(new)
         assert RollServing(world.fleet.wanted.generation) in world.beat(old, claiming=False)
         world.obey()
+
+
+def test_a_new_worker_that_somebody_kills_is_started_again_a_few_times() -> None:
+    world = running(workers=1)
+    world.reload()
+    for _ in range(FORGIVEN_KILLS):
+        assert spawned(world.die("worker-2", -9, oom=False)) == ["worker-2"]
+    world.die("worker-2", -9, oom=False)
+    assert "SIGKILL" in refusals(world)[0]
+
+
+def test_a_new_worker_that_the_kernel_kills_for_its_memory_refuses_the_roll() -> None:
+    world = running(workers=1)
+    world.reload()
+    world.die("worker-2", -9, oom=True)
+    assert "out of memory" in refusals(world)[0]

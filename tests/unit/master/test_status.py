@@ -123,12 +123,12 @@ def test_a_worker_is_shown_with_its_figures() -> None:
     scene.beats(
         "worker-2", busy=2, done=9, failed=1, retried=3, oldest_s=1.5, lag_ms=0.25, names=[["shop.mail", 2]]
     )
-    for after_s, done in ((-2.0, 2), (0.0, 9)):
+    for after_s, done in ((-1.9, 2), (0.0, 9)):
         scene.crew["worker-2"].rate.add(scene.world.now + after_s, done)
-    assert scene.look(1.0)["workers"][1] == {
+    assert scene.look(1.26)["workers"][1] == {
         "id": "worker-2", "pid": scene.world.processes["worker-2"].pid, "state": "ready", "generation": 1,
-        "slots": 4, "busy": 2, "done": 9, "failed": 1, "retried": 3, "rate_per_s": 3.5, "rss_bytes": 1000,
-        "pss_bytes": 600, "lag_ms": 0.25, "oldest_s": 1.5, "uptime_s": 101.0, "beat_s_ago": 1.0,
+        "slots": 4, "busy": 2, "done": 9, "failed": 1, "retried": 3, "rate_per_s": 3.68, "rss_bytes": 1000,
+        "pss_bytes": 600, "lag_ms": 0.25, "oldest_s": 1.5, "uptime_s": 101.3, "beat_s_ago": 1.3,
         "failures": 0, "names": [["shop.mail", 2]],
     }  # fmt: skip
 
@@ -137,11 +137,11 @@ def test_the_daemon_is_shown_with_its_figures() -> None:
     scene = running()
     scene.crew["keeper"].keeper_beat = keeper_beat(rss_bytes=2000, redis_down_s=0.5)
     scene.events = [{"event": "worker ready"}]
-    status = scene.look(1.0)
+    status = scene.look(1.26)
     assert (status["state"], status["healthy"]) == ("running", True)
     assert (status["problems"], status["notes"]) == ([], [])
     assert status["master"] == {
-        "pid": 7, "uptime_s": 11.0, "node": "n", "version": "0.1", "runtime_dir": "/run/tqd",
+        "pid": 7, "uptime_s": 11.3, "node": "n", "version": "0.1", "runtime_dir": "/run/tqd",
         "app": "shop:tq", "redis_url": "redis://h", "rss_bytes": 77,
     }  # fmt: skip
     assert (status["target"], status["generation"], status["events"]) == (2, 1, [{"event": "worker ready"}])
@@ -149,7 +149,7 @@ def test_the_daemon_is_shown_with_its_figures() -> None:
         "limit_bytes": 100, "used_bytes": 40, "origin": "cgroup v2 /tqd", "pressure_some_avg10": 1.5,
     }  # fmt: skip
     assert status["keeper"] == {
-        "pid": scene.world.processes["keeper"].pid, "state": "ready", "rss_bytes": 2000, "beat_s_ago": 1.0,
+        "pid": scene.world.processes["keeper"].pid, "state": "ready", "rss_bytes": 2000, "beat_s_ago": 1.3,
         "redis_down_s": 0.5,
     }  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_the_daemon_is_shown_with_its_figures() -> None:
 def test_totals_are_shown() -> None:
     scene = running()
     runs = Histogram()
-    for duration_s in (*(0.1 for _ in range(10)), 3.0):
+    for duration_s in (*[0.1] * 10, *[3.0] * 9, 100.0):
         runs.add(duration_s)
     first = beat(done=3, failed=1, retried=2, released=4, superseded=5, runs=runs.take())
     scene.totals.advance(None, first)
@@ -178,14 +178,16 @@ def test_totals_are_shown() -> None:
 
 def test_queues_are_named_in_the_order_of_the_configuration() -> None:
     scene = running()
-    scene.depths.names = ("high", "default")
-    scene.depths.sample, scene.depths.at = Sampled([[3, 4, 1, 2500], [0, -1, -1, -1]], 5), scene.world.now - 2
-    status = scene.look(1.0)
+    scene.depths.names = ("high", "default", "low")
+    rows = [[3, 4, 1, 2500], [0, -1, -1, -1], [1, 0, 0, 0]]
+    scene.depths.sample, scene.depths.at = Sampled(rows, 5), scene.world.now - 2
+    status = scene.look(1.23456)
     assert status["queues"] == [
         {"name": "high", "ready": 3, "scheduled": 4, "claimed": 1, "oldest_s": 2.5},
         {"name": "default", "ready": 0, "scheduled": None, "claimed": None, "oldest_s": None},
+        {"name": "low", "ready": 1, "scheduled": 0, "claimed": 0, "oldest_s": 0.0},
     ]
-    assert (status["dead_letters"], status["sampled_s_ago"]) == (5, 3.0)
+    assert (status["dead_letters"], status["sampled_s_ago"]) == (5, 3.235)
 
 
 @pytest.mark.parametrize("rows", [[], [[1, 2, 3, 4]] * 2])
