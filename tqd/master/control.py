@@ -6,6 +6,7 @@ An answer may be preceded by lines of progress, which have no other key than `pr
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -45,13 +46,14 @@ class ControlServer:
             self._listener.bind(path)
         finally:
             os.umask(before)
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def descriptors(self) -> list[int]:
         """Return what a child must close."""
-        return [self._listener.fileno(), *self._clients]
+        return [self._listener.fileno(), self._spare, *self._clients]
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -59,14 +61,17 @@ class ControlServer:
             self._drop(client)
         self._selector.unregister(self._listener)
         self._listener.close()
+        os.close(self._spare)
         with contextlib.suppress(FileNotFoundError):  # somebody tidied up
             os.unlink(self._path)
 
     def _accept(self, events: int) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
-            return  # it left before we looked
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away()
+            return  # else it left before we looked
         connection.setblocking(False)
         while len(self._clients) >= MOST_CLIENTS:
             self._drop(next(iter(self._clients.values())))
@@ -74,19 +79,30 @@ class ControlServer:
         self._clients[connection.fileno()] = client
         self._selector.register(connection, selectors.EVENT_READ, lambda events: self._serve(client, events))
 
+    def _turn_away(self) -> None:
+        """Close a connection for which there is no descriptor: left waiting, it would keep the loop awake."""
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self._listener.accept()[0].close()
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
     def _serve(self, client: _Client, events: int) -> None:
         try:
             if events & selectors.EVENT_WRITE:
                 self._write(client)
-            elif events & selectors.EVENT_READ:
-                self._read(client)
+                return
+            data = client.connection.recv(LONGEST_REQUEST)
         except OSError:
             self._drop(client)
+            return
+        self._take(client, data)
 
-    def _read(self, client: _Client) -> None:
-        data = client.connection.recv(LONGEST_REQUEST)
+    def _take(self, client: _Client, data: bytes) -> None:
         client.request += data
-        if not data or len(client.request) > LONGEST_REQUEST:
+        if not data:
+            self._drop(client)
+        elif len(client.request) > LONGEST_REQUEST:
+            self._answer(client, {"error": f"the request is longer than {LONGEST_REQUEST} bytes"})
             self._drop(client)
         elif b"\n" in client.request:
             line, client.request = client.request, b""

@@ -106,14 +106,18 @@ class Reloads:
         self._changes = {g: changes for g, changes in self._changes.items() if g >= generation}
 
     def refused(self, generation: int, reason: str, now: float) -> None:
-        """A roll has failed: the old generation goes on."""
+        """A roll has failed, or (generation 0) could not begin: the old generation goes on."""
         self._launches.pop(generation, None)
         self._changes.pop(generation, None)
-        self.fail(reason, now, lambda waiter: waiter.generation == generation)
-
-    def fail(self, reason: str, now: float, whose: Callable[[Waiter], bool] = lambda waiter: True) -> None:
-        """Tell those who wait that there will be no reload."""
         self.last = LastReload(ok=False, text=reason, at=now)
+        if generation:
+            self._tell(reason, lambda waiter: waiter.generation == generation)
+
+    def give_up(self, reason: str) -> None:
+        """Tell all who wait that there will be no reload."""
+        self._tell(reason, lambda waiter: True)
+
+    def _tell(self, reason: str, whose: Callable[[Waiter], bool]) -> None:
         left = [waiter for waiter in self._waiters if not whose(waiter)]
         told = [waiter for waiter in self._waiters if whose(waiter)]
         self._waiters = left

@@ -10,6 +10,7 @@ import faulthandler
 import selectors
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -52,7 +53,7 @@ from tqd.master.journal import Journal
 from tqd.master.launch import Launch, Relaunch
 from tqd.master.reloads import SERVING, Reloads
 from tqd.master.reports import Reports
-from tqd.master.status import Identity, Sight, picture, summary
+from tqd.master.status import Identity, Sight, last_line, picture, summary
 from tqd.master.verbs import MOST_WORKERS, Request, by_signal, serve
 from tqd.system.logfile import reopen
 from tqd.system.memory import MemorySense
@@ -106,6 +107,7 @@ class Master:
             who.node, self._fleet, self._reloads, self._journal, self._memory, self._selector, self._feed,
             self._ours, self._reports,
         )  # fmt: skip
+        self._events: deque[Event] = deque()
         self._asking: list[tuple[Answer, float]] = []
         self._orphans = False
         self._finish: Finish | None = None
@@ -125,7 +127,7 @@ class Master:
         if self._orphans:
             self._orphans = reap_orphans(self._children.pids())
         self._children.after(monotonic())
-        self._answer_status(late=True)
+        self._answer_status()
         now = monotonic()
         due = self._fleet.next_deadline()
         if due is not None and now >= due:
@@ -145,8 +147,15 @@ class Master:
         return max(0.0, min(times) - monotonic()) if times else None
 
     def _feed(self, event: Event) -> None:
-        for action in self._fleet.handle(event, monotonic()):
-            self._act(action)
+        """Hand an event to the fleet and do what it wants. What happens meanwhile comes after that: actions
+        are carried out in the order in which they were decided."""
+        self._events.append(event)
+        if len(self._events) > 1:
+            return
+        while self._events:
+            for action in self._fleet.handle(self._events[0], monotonic()):
+                self._act(action)
+            self._events.popleft()
 
     def _act(self, action: Action) -> None:
         children = self._children
@@ -208,7 +217,7 @@ class Master:
     def _refused(self, reason: str) -> None:
         self._journal.error("reload refused: the old workers go on", reason=reason)
         if self._fleet.phase is Phase.RUNNING:
-            self._herald.ready(f"reload refused: {_last_line(reason)}")
+            self._herald.ready(f"reload refused: {last_line(reason)}")
 
     def _ours(self) -> list[int]:
         """Return the descriptors that a child must close."""
@@ -243,12 +252,17 @@ class Master:
         """Return the last events."""
         return self._journal.last(count)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way out."""
+        return self._fleet.phase in (Phase.STOPPING, Phase.STOPPED)
+
     def stop(self, haste: Haste | None, why: str) -> None:
         """Begin to stop, or be quicker about it."""
         self._journal.info("stopping", signal=why)
         self._herald.stopping(monotonic())
         self._feed(StopAsked(haste))
-        self._reloads.fail("the daemon is stopping", monotonic())
+        self._reloads.give_up("the daemon is stopping")
 
     def quiet(self, quiet: bool, why: str) -> bool:
         """Claim nothing, or claim again; returns whether that changes anything."""
@@ -271,7 +285,7 @@ class Master:
     def reload(self, why: str, answer: Answer | None, until: str = SERVING) -> None:
         """Begin a reload; the answer comes when it has come so far, or with the reason of a refusal."""
         now = monotonic()
-        if self._fleet.phase not in (Phase.STARTING, Phase.RUNNING):
+        if self.stopping:
             if answer is not None:
                 answer({"ok": False, "error": "the daemon is stopping: start it again instead"})
             return
@@ -282,7 +296,7 @@ class Master:
         except ConfigError as error:
             if answer is not None:
                 answer({"ok": False, "error": str(error)})
-            self._reloads.fail(str(error), now, lambda waiter: False)
+            self._reloads.refused(0, str(error), now)
             self._refused(str(error))
             return
         if answer is not None:
@@ -296,7 +310,7 @@ class Master:
             return
         self._asking.append((answer, monotonic() + SAMPLE_WAIT_S))
 
-    def _answer_status(self, *, late: bool) -> None:
+    def _answer_status(self) -> None:
         if not self._asking:
             return
         now = monotonic()
@@ -316,7 +330,3 @@ class Master:
             self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid),
         )  # fmt: skip
         return picture(who, sight, self._since, monotonic())
-
-
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1].strip() if text.strip() else text

@@ -144,8 +144,14 @@ def summary(fleet: Fleet, crew: Mapping[str, Member], totals: Totals, reloads: R
     if fleet.wanted.quiet:
         text = f"quiet; {text}"
     if reloads.last is not None and not reloads.last.ok:
-        text += f"; the last reload was refused: {reloads.last.text.strip().splitlines()[-1].strip()}"
+        text += f"; the last reload was refused: {last_line(reloads.last.text)}"
     return text
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a text that says something: of a traceback, the error."""
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def _reload(fleet: Fleet) -> str | None:

@@ -20,6 +20,10 @@ Request = dict[str, object]
 class Daemon(Protocol):
     """What the verbs act on: the master."""
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way out."""
+
     def ask_status(self, answer: Answer) -> None:
         """Answer with the picture of the daemon."""
 
@@ -45,6 +49,8 @@ def serve(daemon: Daemon, request: Request, answer: Answer) -> None:
     handler = _VERBS.get(verb) if isinstance(verb, str) else None
     if handler is None:
         answer({"error": f"unknown verb {verb!r}; the verbs are: {', '.join(_VERBS)}"})
+    elif verb in _FOR_THE_FUTURE and daemon.stopping:
+        answer({"ok": False, "error": f"the daemon is stopping: {verb} has no meaning any more"})
     else:
         handler(daemon, request, answer)
 
@@ -115,6 +121,7 @@ _VERBS: dict[str, Callable[[Daemon, Request, Answer], None]] = {
     "quiet": _quiet,
     "resume": _resume,
 }
+_FOR_THE_FUTURE = ("scale", "quiet", "resume")
 
 
 def by_signal(daemon: Daemon, number: signal.Signals) -> bool:

@@ -48,7 +48,8 @@ class Bell:
             if self._stopping:
                 return
             if not self._consumer.claiming:
-                continue  # it fell quiet before this was told that it is idle, which it is no more
+                self._consumer.idle.clear()  # it fell quiet before this was told that it is idle
+                continue
             try:
                 token = await self._store.wait_for_bell()
             except StoreError as error:

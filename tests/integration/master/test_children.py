@@ -25,7 +25,7 @@ from tqd.master.launch import ChildMain, ChildMains, Launch
 from tqd.master.plan import FleetPlan
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
-from tqd.master.seats import KEEPER, ChildState, Step
+from tqd.master.seats import KEEPER, REDIS, ChildState, Step
 from tqd.system import exits
 from tqd.system.fork import Child, ChildPipes, unblock
 from tqd.system.memory import MemorySense, MemoryState
@@ -34,6 +34,7 @@ from tqd.wire.messages import (
     Blocked,
     Message,
     Ready,
+    ReopenLog,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -73,8 +74,8 @@ class House:
         self.main: Callable[[ChildPipes], int] = says()
         self.patience: list[float] = []
         self.memory = Memory()
-        plan = FleetPlan(workers=1, embedded_redis=False, grace_s=30.0)
-        mains = ChildMains(worker=self._worker, keeper=self._keeper, redis=None)
+        plan = FleetPlan(workers=1, embedded_redis=True, grace_s=30.0)
+        mains = ChildMains(worker=self._worker, keeper=self._keeper, redis=says(code=3))
         self.fleet = Fleet(plan, lambda: 0.5)
         self.events: list[Event] = []
         self.selector = selectors.DefaultSelector()
@@ -93,7 +94,7 @@ class House:
             self.reports,
         )
         self.opened: list[int] = []
-        self.standing_in: Member | None = None
+        self.standing_in: list[Member] = []
 
     def _worker(self, seat: str, patience_s: float) -> ChildMain:
         self.patience.append(patience_s)
@@ -129,14 +130,15 @@ class House:
     def kinds(self) -> list[type[Event]]:
         return [type(event) for event in self.events]
 
-    def stand_in(self) -> Callable[[], list[Message]]:
-        """Put a pipe into the keeper's seat; returns what reads the messages that were written to it."""
+    def stand_in(self, seat: str = KEEPER) -> Callable[[], list[Message]]:
+        """Put a pipe into a seat; returns what reads the messages that were written to it."""
         reader, writer = os.pipe2(os.O_NONBLOCK)
         others = [os.open(os.devnull, os.O_RDONLY) for _ in range(3)]
         self.opened += (reader, writer, *others)
-        self.fleet.seats[KEEPER].state = ChildState.READY
+        self.fleet.seats[seat].state = ChildState.READY
         child = Child(os.getpid(), others[0], writer, others[1], others[2])
-        self.children.crew[KEEPER] = self.standing_in = Member(KEEPER, child, "keeper", 0.0)
+        self.children.crew[seat] = Member(seat, child, seat, 0.0)
+        self.standing_in.append(self.children.crew[seat])
         frames = FrameReader()
 
         def read() -> list[Message]:
@@ -149,7 +151,7 @@ class House:
 
     def close(self) -> None:
         for member in self.children.crew.values():
-            if member is not self.standing_in:
+            if member not in self.standing_in:
                 signal.pidfd_send_signal(member.child.pidfd, signal.SIGKILL)
                 os.waitid(os.P_PIDFD, member.child.pidfd, os.WEXITED)
                 member.child.close()
@@ -229,6 +231,37 @@ def test_a_death_that_is_seen_before_the_last_words_in_one_round_harms_nobody(ho
     assert house.kinds() == [Forked, Heard, Exited, Forked]
     assert successor.reading and not member.reading
     os.close(hold)
+
+
+def test_nothing_of_a_dead_child_stays_open(house: House) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    house.spawn(says())
+    assert len(os.listdir("/proc/self/fd")) == before + 4
+    house.until(lambda: not house.children.crew, "its death")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_many_words_at_once_are_all_heard(house: House) -> None:
+    def main(pipes: ChildPipes) -> int:
+        os.set_blocking(pipes.status_fd, True)
+        names = [["x" * 3000, 1]]
+        return says(*(beat(done=done, names=names) for done in range(1, 101)), code=4)(pipes)
+
+    house.spawn(main)
+    house.until(lambda: Exited(WORKER, 4) in house.events, "its death")
+    assert house.kinds() == [Forked, *[Heard] * 100, Exited]
+
+
+def test_the_stacks_of_a_child_that_aborts_are_told_at_its_death(house: House) -> None:
+    def main(pipes: ChildPipes) -> int:
+        signal.raise_signal(signal.SIGABRT)
+        return 0
+
+    house.spawn(main)
+    house.until(lambda: not house.children.crew, "its death")
+    assert house.events[-1] == Exited(WORKER, -signal.SIGABRT)
+    (event,) = house.journal.last(9)
+    assert (event["level"], event["event"]) == ("warning", "stacks")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -335,6 +368,19 @@ def test_the_stacks_of_a_child_are_told_a_moment_after_they_were_asked_for(house
     house.children.after(due)
     assert house.children.next_deadline() is None
     assert "in lives" in told[0] and "in _child" not in told[0]
+
+
+def test_what_is_for_all_goes_to_all_but_redis(house: House) -> None:
+    keeper, redis, worker = (house.stand_in(seat) for seat in (KEEPER, REDIS, WORKER))
+    house.children.broadcast(ReopenLog("/var/log/tqd.log"))
+    assert keeper() == worker() == [ReopenLog("/var/log/tqd.log")]
+    assert redis() == []
+
+
+def test_an_embedded_redis_is_started_by_its_own_main(house: House) -> None:
+    house.spawn(lives, REDIS, Role.REDIS)
+    house.until(lambda: not house.children.crew, "its end")
+    assert house.events[-1] == Exited(REDIS, 3)
 
 
 # -- what the keeper is told ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import selectors
 import socket
 import stat
@@ -20,6 +21,8 @@ from tqd.master.control import LONGEST_REPLY, LONGEST_REQUEST, MOST_CLIENTS, Ans
 
 Request = dict[str, object]
 STATUS = b'{"verb":"status"}\n'
+OWN = 2
+"""The listener's descriptor, and the spare one."""
 
 
 class Server:
@@ -211,6 +214,7 @@ def test_the_longest_request_is_heard_and_a_longer_one_is_not(server: Server) ->
     client = server.connect(longest[:-3] + b"x" + tail)
     server.until(lambda: client.dropped, "it is let go")
     assert len(server.requests) == 1
+    assert "longer than" in str(client.lines[0]["error"])
 
 
 def test_a_request_without_an_end_is_not_collected_for_ever(server: Server) -> None:
@@ -232,10 +236,10 @@ def test_a_client_that_never_reads_is_dropped_and_the_others_are_served(server: 
     for _ in range(7):
         to_stuck(line)
         server.settle()
-    assert len(server.control.descriptors()) == 3, "so much may wait for it"
+    assert len(server.control.descriptors()) == OWN + 2, "so much may wait for it"
     for _ in range(4):
         to_stuck(line)
-    assert len(server.control.descriptors()) == 2
+    assert len(server.control.descriptors()) == OWN + 1
     assert all(not client["progress"].strip("x") for client in stuck.lines) and stuck.dropped
     to_stuck({"ok": True})
     to_other({"ok": True})
@@ -246,7 +250,7 @@ def test_a_client_that_leaves_without_reading_its_answer_is_let_go(server: Serve
     server.react = echo
     client = server.ask(STATUS)
     client.connection.close()  # with the answer unread this resets the connection
-    server.until(lambda: len(server.control.descriptors()) == 1, "it is noticed")
+    server.until(lambda: len(server.control.descriptors()) == OWN, "it is noticed")
     server.settle()
 
 
@@ -254,12 +258,12 @@ def test_an_answer_to_a_client_that_has_left_is_nobodys_concern(server: Server) 
     left, vanished = server.ask(STATUS), server.ask(STATUS, 2)
     (_, to_left), (_, to_vanished) = server.requests
     left.connection.close()
-    server.until(lambda: len(server.control.descriptors()) == 2, "it is noticed")
+    server.until(lambda: len(server.control.descriptors()) == OWN + 1, "it is noticed")
     vanished.connection.close()
     for answer in (to_left, to_vanished):
         answer({"progress": "1 of 2"})
         answer({"ok": True})
-    assert len(server.control.descriptors()) == 1
+    assert len(server.control.descriptors()) == OWN
     server.react = echo
     late = server.ask(STATUS, 3)
     assert late.lines == [{"echo": "status"}], "its descriptor's number is another client's now"
@@ -269,9 +273,9 @@ def test_a_late_answer_does_not_reach_the_next_client(server: Server) -> None:
     gone = server.ask(STATUS)
     ((_, answer),) = server.requests
     gone.connection.close()
-    server.until(lambda: len(server.control.descriptors()) == 1, "it is noticed")
+    server.until(lambda: len(server.control.descriptors()) == OWN, "it is noticed")
     stranger = server.connect()
-    server.until(lambda: len(server.control.descriptors()) == 2, "another one comes")
+    server.until(lambda: len(server.control.descriptors()) == OWN + 1, "another one comes")
     answer({"for": "somebody else"})
     server.settle()
     assert stranger.lines == []
@@ -282,13 +286,13 @@ def test_one_client_too_many_costs_the_oldest_its_place(server: Server) -> None:
     clients = []
     for number in range(MOST_CLIENTS):
         clients.append(server.connect())
-        count = number + 2
+        count = number + 1 + OWN
         server.until(lambda count=count: len(server.control.descriptors()) == count, "it is in")  # type: ignore[misc]
     assert not any(client.dropped for client in clients)
     newest = server.connect(STATUS)
     server.until(lambda: newest.lines, "the newest is answered")
     assert [client.dropped for client in clients] == [True] + [False] * (MOST_CLIENTS - 1)
-    assert len(server.control.descriptors()) == 1 + MOST_CLIENTS
+    assert len(server.control.descriptors()) == OWN + MOST_CLIENTS
     clients[1].connection.sendall(STATUS)
     server.until(lambda: clients[1].lines, "the others are heard")
 
@@ -354,9 +358,29 @@ def test_a_socket_that_somebody_removed_does_not_spoil_the_end(server: Server) -
 
 
 def test_what_a_child_must_close_are_the_listener_and_all_clients(server: Server) -> None:
-    assert len(server.control.descriptors()) == 1
+    assert len(server.control.descriptors()) == OWN
     server.ask(STATUS)
     mine = [fd for fd in server.control.descriptors() if stat.S_ISSOCK(os.fstat(fd).st_mode)]
     assert len(mine) == len(set(mine)) == 2
     assert set(mine) == set(server.selector.get_map())
     assert not any(os.get_inheritable(fd) or os.get_blocking(fd) for fd in mine)
+
+
+def test_a_connection_for_which_there_is_no_descriptor_is_turned_away(server: Server) -> None:
+    client = server.connect()
+    server.until(lambda: len(server.control.descriptors()) == OWN + 1, "it is in")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        waiting.connect(server.path)
+        server.settle()
+        waiting.settimeout(5)
+        assert waiting.recv(1) == b"", "it was closed, and does not keep the loop awake"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        waiting.close()
+    client.connection.sendall(STATUS)
+    server.until(lambda: len(server.requests) == 1, "the others are served")

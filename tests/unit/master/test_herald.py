@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tqd.master.herald import EXTEND_EVERY_S, STATUS_EVERY_S, Herald
+from tqd.master.herald import EXTEND_EVERY_S, MOST_UNSAID, RETRY_S, STATUS_EVERY_S, Herald
 from tqd.system.notify import Notifier
 
 BEGAN = 1000.0
@@ -19,10 +19,12 @@ class Recorder(Notifier):
         environ = {"NOTIFY_SOCKET": "/nowhere"} if present else {}
         super().__init__(environ | {"WATCHDOG_USEC": str(round(watchdog_s * 1_000_000))})
         self.sent: list[tuple[str, ...]] = []
+        self.takes = True
 
     def send(self, *lines: str) -> bool:
-        self.sent.append(lines)
-        return True
+        if self.takes:
+            self.sent.append(lines)
+        return self.takes
 
     def take(self) -> list[tuple[str, ...]]:
         """Return what was sent since the last take."""
@@ -158,3 +160,27 @@ def test_a_tick_moves_the_time_that_is_wanted(watchdog_s: float) -> None:
         herald.tick("all well", wanted)
         after = herald.next_deadline()
         assert after is not None and after > wanted, "else the master's loop would spin"
+
+
+def test_what_systemd_does_not_take_is_said_again_in_its_order() -> None:
+    herald, notifier = serving()
+    notifier.takes = False
+    herald.reloading(BEGAN)
+    herald.ready("reloaded")
+    assert herald.next_deadline() == BEGAN + RETRY_S
+    herald.tick("reloaded", BEGAN + RETRY_S)
+    notifier.takes = True
+    herald.tick("reloaded", BEGAN + 2 * RETRY_S)
+    assert [lines[0] for lines in notifier.take()] == ["RELOADING=1", "READY=1"]
+    assert herald.next_deadline() == BEGAN + STATUS_EVERY_S
+
+
+def test_a_systemd_that_takes_nothing_for_long_costs_no_memory() -> None:
+    herald, notifier = serving()
+    notifier.takes = False
+    for _ in range(10 * MOST_UNSAID):
+        herald.ready("reloaded")
+    notifier.takes = True
+    herald.ready("at last")
+    assert [lines[-1] for lines in notifier.take()][-1] == "STATUS=at last"
+    assert len(notifier.take()) <= MOST_UNSAID

@@ -86,7 +86,7 @@ def test_some_wait_until_it_serves_and_some_until_the_old_ones_are_gone() -> Non
     assert desk.answers == {"serving": [success(2, NO_CHANGE, [])], "drained": []}
     desk.reloads.done(2)
     assert desk.answers["drained"] == [success(2, NO_CHANGE, [])]
-    desk.reloads.fail("the daemon is stopping", 0.0)
+    desk.reloads.give_up("the daemon is stopping")
     assert [len(answers) for answers in desk.answers.values()] == [1, 1], "nobody is answered twice"
 
 
@@ -138,7 +138,7 @@ def test_an_end_of_the_daemon_is_told_to_all() -> None:
     desk.reloads.began(2)
     desk.ask("late", "serving")
     for _ in range(2):
-        desk.reloads.fail("the daemon is stopping", 0.0)
+        desk.reloads.give_up("the daemon is stopping")
     refusal = {"ok": False, "error": "the daemon is stopping"}
     assert desk.answers == {"early": [refusal], "late": [refusal]}
 
@@ -294,7 +294,7 @@ def test_a_wrong_configuration_changes_nothing() -> None:
     desk.file["workers__hung_after"] = "soon"
     with pytest.raises(ConfigError):
         desk.reloads.prepare(2)
-    desk.reloads.fail("wrong", 3.0, lambda waiter: False)
+    desk.reloads.refused(0, "wrong", 3.0)
     assert desk.answers == {"a": []}
     assert desk.reloads.last is not None and desk.reloads.last.text == "wrong"
     desk.reloads.began(2)

@@ -20,6 +20,7 @@ class Recorder:
         self.calls: list[tuple[object, ...]] = []
         self.workers = workers
         self.news = news
+        self.stopping = False
 
     def ask_status(self, answer: Answer) -> None:
         self.calls.append(("status",))
@@ -230,4 +231,13 @@ def test_a_signal_does_what_it_means(number: signal.Signals) -> None:
 def test_any_other_signal_means_nothing(number: signal.Signals) -> None:
     daemon = Recorder()
     assert by_signal(daemon, number) is False
+    assert daemon.calls == []
+
+
+@pytest.mark.parametrize("verb", ["scale", "quiet", "resume"])
+def test_a_stopping_daemon_is_not_told_how_to_go_on(verb: str) -> None:
+    daemon = Recorder()
+    daemon.stopping = True
+    (answer,) = ask(daemon, verb, workers=3)
+    assert answer["ok"] is False and "stopping" in answer["error"]
     assert daemon.calls == []

@@ -59,6 +59,28 @@ def test_the_named_queue_is_loaded_with_its_tasks(tmp_path: Path, write: Write) 
     assert [handler.name for handler in load(tmp_path, f"{name}:tq").registry] == [f"{name}.work"]
 
 
+def test_the_directory_comes_before_all_other_places(tmp_path: Path, write: Write) -> None:
+    name = write(GOOD)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / f"{name}.py").write_text("raise RuntimeError('another module of this name')\n")
+    sys.path[:0] = [str(elsewhere), str(tmp_path)]
+    assert len(load(tmp_path, f"{name}:tq").registry) > 0
+    before = list(sys.path)
+    load(tmp_path, f"{name}:tq")
+    assert sys.path == before, "and is not put there again"
+
+
+def test_a_directory_is_taken_as_it_is_named(tmp_path: Path, write: Write) -> None:
+    """A link to the current release must stay the link: it shows another folder later."""
+    name = write(GOOD)
+    link = tmp_path / "current"
+    link.symlink_to(tmp_path)
+    load_app(f"{name}:tq", (), str(link))
+    assert sys.path[0] == str(link)
+    assert sys.modules[name].__file__ == str(link / f"{name}.py")
+
+
 def test_further_modules_declare_further_tasks(tmp_path: Path, write: Write) -> None:
     app = write("from tqd import TaskQueue\ntq = TaskQueue()\n")
     more = write(f"from {app} import tq\n@tq.task(name='more')\ndef more(): ...\n")
