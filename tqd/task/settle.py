@@ -109,7 +109,8 @@ class Bury:
 
 
 TIMEOUT_TYPE = "TimeoutError"
-"""The type of the error that a time limit makes, whoever enforces it."""
+HARD_TIMEOUT_TYPE = "HardTimeout"
+"""The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
 Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Bury
 
@@ -137,12 +138,12 @@ def settlement(
         case Raised(chain):
             return _failed(claim, "raised", chain, options, now_ms, chance)
         case TimedOut(limit_s, hard):
-            name = "hard_timeout" if hard else "timeout"
+            kind, name = (HARD_TIMEOUT_TYPE, "hard_timeout") if hard else (TIMEOUT_TYPE, "timeout")
             message = f"the attempt was still running after its {name} of {limit_s:g} s"
-            error = ErrorInfo(type=TIMEOUT_TYPE, message=message, traceback="")
+            error = ErrorInfo(type=kind, message=message, traceback="")
             return _failed(claim, "timed out", (error,), options, now_ms, chance)
         case Killed(error):
-            reason = "timed out" if error.type == TIMEOUT_TYPE else "killed"
+            reason = "timed out" if error.type == HARD_TIMEOUT_TYPE else "killed"
             return _failed(claim, reason, (error,), options, now_ms, chance)
 
 

@@ -82,7 +82,7 @@ def hold(driver: StoreDriver) -> None:
         driver.client.hset(driver.keys.claims(WORKER), identity(number), b"1:0:0:default")
 
 
-def culprit(number: int = 1, policy: list[float] = POLICY, kind: str = "TimeoutError") -> list[object]:
+def culprit(number: int = 1, policy: list[float] = POLICY, kind: str = "HardTimeout") -> list[object]:
     return [identity(number), b"1:0:0:default", kind, "blocked at shop.py:5", *policy]
 
 

@@ -86,7 +86,7 @@ def test_an_attempt_that_lets_itself_be_cancelled_costs_nobody_else_anything(ben
             failure = bench.failure(handle.identity)
             assert (failure.reason, failure.attempts) == ("timed out", 1)
             kind, message, _ = failure.errors[0]
-            assert kind == "TimeoutError" and "hard_timeout of 0.3 s" in message
+            assert kind == "HardTimeout" and "hard_timeout of 0.3 s" in message
             await asyncio.sleep(0.8)  # longer than code that was cancelled may take
             assert not worker.ended
             assert bench.places()[other.identity].startswith("claims:")

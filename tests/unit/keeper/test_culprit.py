@@ -8,7 +8,7 @@ from tqd.keeper.culprit import read_culprit
 from tqd.task.outcome import MAX_MESSAGE
 from tqd.task.settle import Bury, RetryAt
 
-VALUES = [b"i" * 16, b"3:1:0:mail", "TimeoutError", "blocked at shop.py:5", 2, 8.0, 60.0, 5.0]
+VALUES = [b"i" * 16, b"3:1:0:mail", "HardTimeout", "blocked at shop.py:5", 2, 8.0, 60.0, 5.0]
 
 
 def test_no_values_are_no_culprit() -> None:
@@ -31,7 +31,7 @@ def test_a_culprit_without_retries_left_is_a_dead_letter_with_its_payload_and_er
     end = culprit.settlement(b"payload", 1_000_000, 0.0)
     assert isinstance(end, Bury)
     assert (end.claim.envelope, end.reason, end.attempts, end.ttl_ms) == (b"payload", "timed out", 2, 5000)
-    assert (end.errors[0].type, end.errors[0].message) == ("TimeoutError", "blocked at shop.py:5")
+    assert (end.errors[0].type, end.errors[0].message) == ("HardTimeout", "blocked at shop.py:5")
 
 
 def test_an_endless_message_is_cut() -> None:

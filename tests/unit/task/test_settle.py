@@ -119,11 +119,11 @@ def test_a_timeout_says_its_limit() -> None:
 def test_a_hard_timeout_says_so() -> None:
     end = settle(TimedOut(0.5, hard=True), max_retries=0)
     assert isinstance(end, Bury)
-    assert (end.reason, end.errors[0].type) == ("timed out", "TimeoutError")
+    assert (end.reason, end.errors[0].type) == ("timed out", "HardTimeout")
     assert end.errors[0].message.endswith("after its hard_timeout of 0.5 s")
 
 
-@pytest.mark.parametrize(("kind", "reason"), [("TimeoutError", "timed out"), ("LoopBlocked", "killed")])
+@pytest.mark.parametrize(("kind", "reason"), [("HardTimeout", "timed out"), ("LoopBlocked", "killed")])
 def test_a_killed_attempt_has_the_error_that_the_master_names(kind: str, reason: str) -> None:
     error = ErrorInfo(type=kind, message="it sat at shop.py:5", traceback="")
     end = settle(Killed(error), attempts=3, max_retries=3, result_ttl_s=5.0)
