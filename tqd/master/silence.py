@@ -44,8 +44,8 @@ def heard(seat: Seat, now: float) -> list[Action]:
 
 def next_step(seat: Seat, plan: FleetPlan) -> float | None:
     """Return when the next step is due, if nothing is heard; None when there is none."""
-    if seat.role is Role.REDIS or seat.state not in _WATCHED:
-        return None
+    if seat.role is Role.REDIS or seat.state not in _WATCHED or not seat.ready_at:
+        return None  # one that never was ready has not begun to beat; its own deadline ends it
     if seat.step is not Step.NONE:
         return seat.step_deadline
     keeper = seat.role is Role.KEEPER

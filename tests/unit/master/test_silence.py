@@ -130,3 +130,11 @@ def test_a_later_hang_is_not_taken_for_the_hard_timeout() -> None:
     world.processes["worker-1"].silent = True
     actions = world.pass_time(5 + DUMP_S + 0.1)
     assert [a.reason for a in actions if isinstance(a, Abort)] == ["its loop has been silent for 5 s"]
+
+
+def test_a_worker_that_never_was_ready_is_not_expected_to_beat_when_it_leaves() -> None:
+    world = World(2)
+    world.start()
+    actions = world.fail_to_boot("worker-1")
+    actions += world.pass_time(1)
+    assert kinds(actions, Dump, Abort, Kill) == []
