@@ -24,8 +24,8 @@ from tqd.wire.messages import Message, decode_message, encode_message
 
 M = TypeVar("M")
 
-END_S = 20.0
-WORD_S = 20.0
+END_S = 40.0
+WORD_S = 40.0
 
 
 class Forked:
