@@ -10,8 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.conftest import APP, Start
 from tests.support.daemon import Daemon, alive
 from tests.support.wait import until
@@ -223,9 +221,8 @@ def test_reloads_under_load_lose_nothing_and_run_nothing_twice(daemon: Daemon, p
     assert generation(daemon) == 9
 
 
-@pytest.mark.parametrize("name", ["tqd.toml"])
-def test_a_fifo_in_the_place_of_the_configuration_does_not_hang_the_master(daemon: Daemon, name: str) -> None:
-    config = daemon.write(name, "")
+def test_a_fifo_in_the_place_of_the_configuration_does_not_hang_the_master(daemon: Daemon) -> None:
+    config = daemon.write("tqd.toml", "")
     daemon.start("-w", "1", "-c", str(config))
     Path(config).unlink()
     os.mkfifo(config)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
-from typing import Any
 
 import pytest
 
@@ -20,16 +18,6 @@ GRACE = "TQD_WORKERS__SHUTDOWN_GRACE_PERIOD"
 
 def workers(daemon: Daemon) -> int:
     return len(daemon.workers())
-
-
-def ask(daemon: Daemon, **request: Any) -> dict[str, Any]:
-    """Ask over the control socket, as any program can."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
-        connection.connect(str(daemon.runtime / "control.sock"))
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
-        return answer
 
 
 def test_sigttin_and_sigttou_change_the_number_of_workers_by_one(daemon: Daemon) -> None:
@@ -159,15 +147,15 @@ def test_a_terminals_signals_do_not_reach_the_children(
 
 def test_the_control_socket_answers_every_verb_and_names_what_it_knows(daemon: Daemon) -> None:
     daemon.start("-w", "1")
-    assert ask(daemon, verb="status")["state"] == "running"
-    assert ask(daemon, verb="why", count=5)["events"]
-    assert ask(daemon, verb="quiet")["ok"] is True
-    assert ask(daemon, verb="resume")["ok"] is True
-    assert ask(daemon, verb="scale", workers=2) == {
+    assert daemon.ask(verb="status")["state"] == "running"
+    assert daemon.ask(verb="why", count=5)["events"]
+    assert daemon.ask(verb="quiet")["ok"] is True
+    assert daemon.ask(verb="resume")["ok"] is True
+    assert daemon.ask(verb="scale", workers=2) == {
         "ok": True, "was": 1, "workers": 2, "text": "1 → 2 workers",
     }  # fmt: skip
-    assert "status, why, stop, reload, scale, quiet, resume" in ask(daemon, verb="dance")["error"]
-    assert ask(daemon, verb="stop", how="drain")["ok"] is True
+    assert "status, why, stop, reload, scale, quiet, resume" in daemon.ask(verb="dance")["error"]
+    assert daemon.ask(verb="stop", how="drain")["ok"] is True
     assert daemon.wait() == 0
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,15 @@ class Daemon:
 
     def reload(self, *more: str) -> subprocess.CompletedProcess[str]:
         return self.verb("reload", *more)
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Ask over the control socket, as any program can."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(str(self.runtime / "control.sock"))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(connection.makefile("rb").readline())
+            return answer
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the master."""

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return _tell(code, text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=False)
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Where the configuration comes from, at the start and at each reload; and the start's directory."""
 
@@ -94,7 +94,6 @@ def serve(
         runtime_dir=directory.path,
         app=config.tasks.app,
         redis_url=redacted(server.url if server else config.redis.url),
-        queues=config.queues.names,
     )
     freeze()
     launch = builder.launch(config)

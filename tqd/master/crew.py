@@ -6,6 +6,7 @@ from collections import deque
 
 from tqd.metrics.histogram import Histogram
 from tqd.system.fork import Child
+from tqd.task.settle import HARD_TIMEOUT_TYPE
 from tqd.wire.frames import FrameReader
 from tqd.wire.messages import Beat, Blocked, HardDeadline, KeeperBeat, Sampled
 
@@ -64,7 +65,7 @@ class Member:
         told = self.hard if hard else self.blocked
         if told is None or not told.task_id:
             return []
-        kind = "HardTimeout" if hard else "LoopBlocked"
+        kind = HARD_TIMEOUT_TYPE if hard else "LoopBlocked"
         return [told.task_id, told.token, kind, reason[:500], *told.policy]
 
 

@@ -156,11 +156,6 @@ class Fleet:
             times += (seat.deadline, silence.next_step(seat, self.wanted.plan))
         return min((time for time in times if time is not None), default=None)
 
-    def stops_until(self) -> float | None:
-        """Return the last deadline of those that leave now, on the monotonic clock; None without any."""
-        leaving = [seat.deadline for seat in self.seats if seat.state is ChildState.DRAINING]
-        return max((time for time in leaving if time is not None), default=None)
-
     @property
     def ready_workers(self) -> int:
         """How many workers serve now, of all generations."""
@@ -196,8 +191,9 @@ class Fleet:
             seat.deadline = now + self.wanted.plan.boot_timeout_s
         if seat.role is not Role.WORKER or seat.state is not ChildState.READY:
             return actions
-        if event.claiming is self._quiet(seat):
-            actions.append(SetQuiet(seat.name, event.claiming))
+        quiet = self._quiet(seat)
+        if event.claiming is quiet:
+            actions.append(SetQuiet(seat.name, quiet))
         if self._recycles:
             actions += self.recycler.heard(seat, now)
         return actions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tqd.master.events import Action, AskToDrain, Role, Spawn
+from tqd.master.events import Action, AskToDrain, Spawn
 from tqd.master.plan import FleetPlan
 from tqd.master.seats import ChildState, Seat, Seats
 
@@ -55,8 +55,3 @@ def drain(seat: Seat, grace_s: float, now: float) -> list[Action]:
         return []
     seat.state, seat.deadline = ChildState.DRAINING, deadline
     return [AskToDrain(seat.name, grace_s)]
-
-
-def keeper_or_redis(seat: Seat) -> bool:
-    """Tell whether the daemon has just one of a seat's kind."""
-    return seat.role is not Role.WORKER

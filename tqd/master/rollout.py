@@ -21,6 +21,7 @@ from tqd.master.events import (
     Action,
     Kill,
     ReloadAsked,
+    Role,
     RollBegan,
     RollDone,
     RollRefused,
@@ -29,7 +30,7 @@ from tqd.master.events import (
     SetQuiet,
     Spawn,
 )
-from tqd.master.moves import KILL_MARGIN_S, Wanted, drain, fill, keeper_or_redis, retire
+from tqd.master.moves import KILL_MARGIN_S, Wanted, drain, fill, retire
 from tqd.master.seats import KEEPER, ChildState, Seat, Seats, idlest
 
 REFUSED_GRACE_S = 2.0
@@ -50,7 +51,6 @@ class Roll:
     generation: int
     asked: ReloadAsked
     workers: int
-    canary: str = ""
     committed: bool = False
     kills: int = 0
 
@@ -108,8 +108,8 @@ class Rollout:
         roll = self.roll
         new = self._seats.staying(roll.generation)
         ready = [seat for seat in new if seat.state is ChildState.READY]
-        if not roll.committed and roll.canary and not ready and len(new) == 1:
-            return actions
+        if not roll.committed and not ready and len(new) == 1:
+            return actions  # the canary is still on its way
         goal = max(1, roll.workers)
         if len(ready) >= goal:
             return actions + self._switch(now)
@@ -150,9 +150,7 @@ class Rollout:
         planned = asked.plan.workers
         workers = self._wanted.workers if planned == self._wanted.plan.workers else planned
         self.roll = Roll(self._newest, asked, workers)
-        canary = self._add(self.roll, now)
-        self.roll.canary = canary.seat
-        return [RollBegan(self._newest), canary]
+        return [RollBegan(self._newest), self._add(self.roll, now)]
 
     def _add(self, roll: Roll, now: float) -> Spawn:
         seat = self._seats.add_worker(roll.asked.plan.prefix, roll.generation)
@@ -190,7 +188,7 @@ class Rollout:
             if not seat.leaving:
                 actions += retire(self._seats, seat, wanted.plan.grace_s, now)
         for seat in self._seats:
-            if keeper_or_redis(seat):
+            if seat.role is not Role.WORKER:
                 seat.generation = roll.generation
         keeper = self._seats[KEEPER]
         if roll.asked.keeper and keeper.alive:

@@ -199,10 +199,9 @@ class Master:
                 self._journal.info("reload has begun", generation=generation)
             case RollSwitched(generation):
                 reloads.switched(generation)
-                logging = reloads.current.config.logging
-                log_to_stderr(logging.level, logging.format)
-                self._who = replace(self._who, queues=reloads.current.config.queues.names)
-                self._reports.depths.watch(self._who.queues)
+                config = reloads.current.config
+                log_to_stderr(config.logging.level, config.logging.format)
+                self._reports.depths.watch(config.queues.names)
             case RollServing(generation):
                 said = reloads.serving(generation, now)
                 self._journal.info("reloaded", generation=generation, changes=said)

@@ -30,7 +30,6 @@ class Identity:
     runtime_dir: str
     app: str
     redis_url: str
-    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

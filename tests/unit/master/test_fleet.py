@@ -237,7 +237,7 @@ def test_a_second_stop_is_never_slower_than_the_first() -> None:
     world = running(workers=1, grace_s=0.5)
     world.stop()
     assert asked(world.stop()) == []  # it was asked for that already
-    assert world.fleet.stops_until() == world.now + 0.5 + KILL_MARGIN_S
+    assert world.fleet.seats["worker-1"].deadline == world.now + 0.5 + KILL_MARGIN_S
 
 
 def test_a_stop_during_the_start_drains_who_is_there_and_starts_nobody() -> None:

@@ -28,7 +28,6 @@ WHO = Identity(
     runtime_dir="/run/tqd",
     app="shop:tq",
     redis_url="redis://h",
-    queues=("default",),
 )
 MEMORY = MemoryState(limit_bytes=100, used_bytes=40, origin="cgroup v2 /tqd", pressure_some_avg10=1.5)
 NO_MEMORY = MemoryState(limit_bytes=None, used_bytes=None, origin="unknown", pressure_some_avg10=None)
