@@ -32,8 +32,10 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WireError,
     )
+    from tqd.store.dead_letters import Swept
     from tqd.task.context import Context
     from tqd.task.model import TaskState, queues
+    from tqd.wire.dead_letter import DeadLetter
 
 _HOMES = {
     "AsyncTaskHandle": "tqd.client.handle",
@@ -41,6 +43,7 @@ _HOMES = {
     "Call": "tqd.client.task_function",
     "ConfigError": "tqd.errors",
     "Context": "tqd.task.context",
+    "DeadLetter": "tqd.wire.dead_letter",
     "Malformed": "tqd.errors",
     "NoResult": "tqd.errors",
     "RegistrationError": "tqd.errors",
@@ -49,6 +52,7 @@ _HOMES = {
     "StoreFull": "tqd.errors",
     "StoreMismatch": "tqd.errors",
     "StoreUnavailable": "tqd.errors",
+    "Swept": "tqd.store.dead_letters",
     "Task": "tqd.client.task_class",
     "TaskError": "tqd.errors",
     "TaskFailed": "tqd.errors",
@@ -68,6 +72,7 @@ __all__ = [
     "Call",
     "ConfigError",
     "Context",
+    "DeadLetter",
     "Malformed",
     "NoResult",
     "RegistrationError",
@@ -76,6 +81,7 @@ __all__ = [
     "StoreFull",
     "StoreMismatch",
     "StoreUnavailable",
+    "Swept",
     "Task",
     "TaskError",
     "TaskFailed",

@@ -59,6 +59,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.old_claims: list[tuple[str, Claim]] = []
         self.repeat: Callable[[], None] | None = None
         self.next = 1
+        self.runs = 0
+        self.bases: dict[int, int] = {}
 
     @initialize()
     def hire(self) -> None:
@@ -182,6 +184,42 @@ class StoreMachine(RuleBasedStateMachine):
             self.ready[queue] = back + self.ready[queue]
         releases = [reclaimed(claim.task_id, claim.token) for _, claim in held]
         assert self.driver.settle(*releases, worker=worker) == []
+
+    # -- dead letters ----------------------------------------------------------------------------
+
+    def dead(self) -> list[int]:
+        return sorted(number for number, place in self.ended.items() if place == "dead")
+
+    @precondition(lambda self: self.dead())
+    @rule(pick=picks, queue=queues)
+    def replay(self, pick: int, queue: str) -> None:
+        number = self.dead()[pick % len(self.dead())]
+        self.runs += 1
+        run = f"run {self.runs}"
+        assert self.driver.replay(number, queue=queue, run=run) == [number]
+        del self.ended[number]
+        self.ready[queue].append(number)
+        base = max(self.driver.now_ms, self.bases.get(number, 0) + 100_000)
+        assert base > self.fences[number], "the fence rises over a replay, too"
+        self.fences[number] = self.bases[number] = base
+
+        def again() -> None:
+            assert self.driver.replay(number, queue=queue, run=run) == [number]
+
+        self.repeat = again
+
+    @precondition(lambda self: self.dead())
+    @rule(pick=picks)
+    def purge(self, pick: int) -> None:
+        number = self.dead()[pick % len(self.dead())]
+        died_ms = self.driver.client.zscore(self.driver.keys.dead, identity(number))
+        assert self.driver.purge((number, int(died_ms or 0))) == [number]
+        del self.ended[number]
+
+        def again() -> None:
+            assert self.driver.purge((number, int(died_ms or 0))) == []
+
+        self.repeat = again
 
     # -- what must change nothing ----------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.places import places
 from tests.support.redis_server import RedisServer
-from tqd.store import calls
+from tqd.store import calls, dead_letters
 from tqd.store.calls import Claimant, Claimed, Command, NewTask, Settler
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
@@ -79,6 +79,29 @@ class StoreDriver:
 
     def unpark(self, name: str, *numbers: int, queue: str = "default") -> int:
         return int(self.run(calls.unpark(self.keys, name, queue, [identity(n) for n in numbers])))
+
+    # -- dead letters ----------------------------------------------------------------------------
+
+    def replay(self, *numbers: int, queue: str = "default", run: str = "run") -> list[int]:
+        """Replay dead letters in one call; returns those that this run has replayed."""
+        tasks = [(identity(n), envelope(n)) for n in numbers]
+        ids = self.run(dead_letters.replay_call(self.keys, queue, tasks, run, self.now_ms))
+        return [int.from_bytes(one, "big") for one in ids]
+
+    def purge(self, *rows: tuple[int, int]) -> list[int]:
+        """Remove dead letters, each a number and the time of its death; returns those that went."""
+        ids = self.run(dead_letters.purge_call(self.keys, [(identity(n), ms) for n, ms in rows]))
+        return [int.from_bytes(one, "big") for one in ids]
+
+    def prune(self, max_count: int, oldest_ms: int = 0, limit: int = 200) -> int:
+        return int(self.run(calls.prune(self.keys, max_count, oldest_ms, limit)))
+
+    def bury_new(self, *numbers: int, queue: str = "default", ttl_ms: int = 0) -> None:
+        """Let tasks be dead letters, one a millisecond; the first died at `now_ms` + 1."""
+        self.enqueue(*numbers, queue=queue)
+        for claim in self.claim(len(numbers), queues=[queue]).claims:
+            self.now_ms += 1
+            assert self.settle(bury(claim, ttl_ms)) == []
 
     def fill(self, full: bool = True) -> None:
         """Let Redis have no memory left, so that it refuses what needs some; or let it have all."""

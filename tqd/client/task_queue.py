@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from tqd.app import Handler, Registry, default_name
+from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, task_options
 from tqd.client.route import Route
@@ -86,6 +87,7 @@ class TaskQueue:
         self._senders = weakref.WeakKeyDictionary()
         self._latest: AsyncSender | None = None
         self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender)
+        self.dead = DeadLetters(endpoint, self._keys, self._sender)
 
     # -- declaring -------------------------------------------------------------------------------
 

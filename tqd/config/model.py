@@ -52,6 +52,7 @@ class QueuesConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLettersConfig:
     max_count: int
+    max_age: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,6 +254,16 @@ SETTINGS: tuple[Setting, ...] = (
         effect="How many dead letters are kept; beyond that the oldest are removed.",
     ),
     Setting(
+        key="dead_letters.max_age",
+        kind=Kind.NUMBER,
+        default=7_776_000.0,
+        unit="seconds; 0: no limit",
+        low=0,
+        high=315_360_000,
+        reload=Reload.LIVE,
+        effect="How long dead letters are kept; after that the keeper removes them.",
+    ),
+    Setting(
         key="node.name",
         kind=Kind.TEXT,
         default="",

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 
 from tqd.clock import monotonic
 from tqd.config.model import Config
-from tqd.errors import StoreError
+from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
-from tqd.store.node_store import NodeStore
+from tqd.store.node_store import PRUNE_LIMIT, NodeStore
 from tqd.system.channel import ChildChannel
 from tqd.system.fork import ChildPipes
 from tqd.system.logfile import reopen
@@ -49,6 +49,12 @@ ORPHAN_KILL_S = 0.3
 
 SIGN_OFF_S = 0.5
 """How long Redis may take to hear the last word; without it the lease just ends."""
+
+PRUNE_S = 30.0
+"""How often dead letters are looked at that are too many or too old."""
+
+PRUNE_STEPS = 25
+"""Steps of pruning at a time, so that Redis and the keeper's other duties have their turns."""
 
 _RETRY_S = 0.5
 
@@ -101,6 +107,7 @@ class Keeper:
             self._repeat(self._renew, self._lease_s / 3),
             self._repeat(self._reap_nodes, self._lease_s / 3),
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
+            self._repeat(self._prune, PRUNE_S),
             self._reclaim_reported(),
             self._answer_samples(),
         )
@@ -118,6 +125,20 @@ class Keeper:
     async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()
         await self._reaper.reap_processes(self._expected)
+
+    async def _prune(self) -> None:
+        limits = self._config.dead_letters
+        removed = 0
+        try:
+            for _ in range(PRUNE_STEPS):
+                removed += (step := await self._store.prune(limits.max_count, limits.max_age))
+                if step < PRUNE_LIMIT:
+                    break
+        except StoreMismatch as error:
+            # Tried again at the next round: no duty that others must wait for.
+            self._log.error("dead letters cannot be pruned", error=str(error))
+        if removed:
+            self._log.info("old dead letters were removed", count=removed)
 
     async def _repeat(self, duty: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:

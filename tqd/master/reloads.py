@@ -16,7 +16,8 @@ from tqd.master.seats import ChildState
 SERVING = "serving"
 DRAINED = "drained"
 FOR_THE_KEEPER = (
-    "queues.names", "workers.orphan_grace_period", "dead_letters.max_count", "logging.level", "logging.format"
+    "queues.names", "workers.orphan_grace_period", "dead_letters.max_count", "dead_letters.max_age",
+    "logging.level", "logging.format",
 )  # fmt: skip
 """What a keeper is started from and a reload can change."""
 

@@ -37,6 +37,7 @@ _UNPARK = sha("unpark")
 _BURY = sha("bury")
 _LEASE = sha("lease")
 _CLAIMED = sha("claimed")
+_PRUNE = sha("prune")
 
 
 class NewTask:
@@ -244,6 +245,11 @@ def claimed(keys: Keys, workers: Sequence[str], limit: int) -> Command:
 def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:
     """Return the call that makes parked tasks ready."""
     return ("EVALSHA", _UNPARK, 3, keys.parked(name), keys.ready(queue), keys.bell(queue), *ids)
+
+
+def prune(keys: Keys, max_count: int, oldest_ms: int, limit: int) -> Command:
+    """Return the call that removes dead letters beyond a number, and those from before `oldest_ms`."""
+    return ("EVALSHA", _PRUNE, 2, keys.dead, keys.failure, max_count, oldest_ms, limit)
 
 
 def _failure(s: Bury, now_ms: int, worker: str) -> FailureRecord:

@@ -46,6 +46,10 @@ class Keys:
         """String with a TTL; also the channel on which the record is published."""
         return f"{self.prefix}result:{identity.hex()}"
 
+    def replay(self, identity: bytes) -> str:
+        """Hash with a TTL: how often a dead letter was replayed, when last, and by which run."""
+        return f"{self.prefix}replay:{identity.hex()}"
+
     def producer(self, producer: str) -> str:
         """String with a TTL: the number of a producer's last stored call."""
         return f"{self.prefix}producer:{producer}"

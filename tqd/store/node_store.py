@@ -22,6 +22,7 @@ from tqd.task.settle import Release, Settlement, reclaimed
 
 REAP_LIMIT = 16
 LOST_LIMIT = 64
+PRUNE_LIMIT = 200
 
 
 class _WatchedLink(Link):
@@ -140,6 +141,14 @@ class NodeStore:
     async def forget_node(self, node: str) -> None:
         """Remove a node that has no worker left."""
         await self._link.call(("ZREM", self._keys.nodes, node))
+
+    async def prune(self, max_count: int, max_age_s: float) -> int:
+        """Remove up to 200 of the oldest dead letters beyond `max_count` or `max_age_s` (0: any age).
+
+        Returns how many went; 200 means that there may be more.
+        """
+        oldest_ms = self.now_ms() - round(max_age_s * 1000) if max_age_s else 0
+        return int(await self._link.call(calls.prune(self._keys, max_count, oldest_ms, PRUNE_LIMIT)))
 
     async def ring(self, queues: Sequence[str]) -> None:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""

@@ -21,6 +21,7 @@ from tests.support.store_driver import StoreDriver, identity
 from tests.support.wait import until
 from tests.support.worker import configured
 from tqd import log
+from tqd.clock import wall_ms
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.store.scripts import sha
 from tqd.system.fork import ChildPipes
@@ -290,3 +291,30 @@ def test_its_stacks_are_written_when_it_is_asked(redis_server: RedisServer) -> N
         forked.messages.clear()
         forked.wait_for(KeeperBeat)
         assert not forked.ended
+
+
+# -- dead letters ---------------------------------------------------------------------------------
+
+
+def test_dead_letters_that_are_too_many_or_too_old_are_pruned_at_the_start(redis_server: RedisServer) -> None:
+    driver = StoreDriver(redis_server)
+    driver.hire("w1")
+    driver.now_ms = wall_ms() - 3_600_000
+    driver.bury_new(*range(450))
+    driver.now_ms = wall_ms()
+    driver.bury_new(450, 451, 452)
+    with keeper(redis_server.url, dead_letters={"max_age": 600.0, "max_count": 2}) as forked:
+        forked.wait_for(Ready)
+        until(lambda: sorted(driver.places()) == [451, 452], "they are gone", 20)
+    driver.close()
+
+
+def test_a_key_of_another_kind_does_not_keep_the_keeper_from_its_duties(redis_server: RedisServer) -> None:
+    driver = StoreDriver(redis_server)
+    redis_server.client.set(driver.keys.dead, "garbage")
+    hold(driver)
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        forked.send(WorkerGone(WORKER, []))
+        until(lambda: driver.order() == [1, 2, 3], "the worker's tasks are back", 20)
+    driver.close()

@@ -238,6 +238,7 @@ def test_changes_are_told_against_what_serves_when_the_reload_begins() -> None:
         ("queues__names", ["other"]),
         ("workers__orphan_grace_period", 1.0),
         ("dead_letters__max_count", 7),
+        ("dead_letters__max_age", 7.0),
         ("logging__level", "error"),
         ("logging__format", "json"),
     ],
