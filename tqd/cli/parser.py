@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from tqd.cli import parser_tasks
 from tqd.cli.output import width_of
 from tqd.system import exits
 
@@ -217,6 +218,8 @@ VERBS: dict[str, _Verb] = {
     "quiet": _Verb("claim no new tasks; running ones go on", (_directory,)),
     "resume": _Verb("claim tasks again", (_directory,)),
     "worker": _Verb("worker ls: list the workers and what they run", (_directory, _worker, _json)),
+    "task": _Verb("task show ID, task ls: where tasks are and what is known", (parser_tasks.task,)),
+    "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
     "check": _Verb("import the app and say what a start would run", (_settings, _json)),
     "demo": _Verb("run a mixed workload, kill a worker, account for every task", (_demo,)),
 }

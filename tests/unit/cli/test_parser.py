@@ -36,6 +36,12 @@ LINES = [
     ["resume", "-c", "file"],
     ["worker", "ls", "--json"],
     ["check", "-A", "shop:tq"],
+    ["task", "show", "0" * 32, "--args", "-r", "redis://x"],
+    ["task", "ls", "-q", "default", "--state", "ready", "-n", "5", "--json"],
+    ["dead", "ls", "-t", "shop.*", "-q", "default", "-e", "KeyError", "--older-than", "2h"],
+    ["dead", "show", "0" * 32, "--namespace", "x", "-c", "file"],
+    ["dead", "replay", "0" * 32, "1" * 32, "--rate", "10/s", "--limit", "5", "--dry-run"],
+    ["dead", "purge", "--all", "--json"],
     ["demo", "--tasks", "5", "--plain"],
 ]
 
@@ -77,6 +83,18 @@ def test_a_scale_is_a_number_or_a_change(word: str, request_part: dict[str, int]
     assert options("scale", word)["workers"] == request_part
 
 
+@pytest.mark.parametrize(
+    ("age", "seconds"), [("1.5s", 1.5), ("10m", 600), ("2h", 7200), ("7d", 604_800), ("2w", 1_209_600)]
+)
+def test_an_age_has_a_unit_or_is_in_seconds(age: str, seconds: float) -> None:
+    assert options("dead", "ls", "--older-than", age)["older_than"] == seconds
+
+
+@pytest.mark.parametrize(("rate", "per_s"), [("10", 10.0), ("0.5", 0.5), ("10/s", 10.0)])
+def test_a_rate_is_in_tasks_per_second(rate: str, per_s: float) -> None:
+    assert options("dead", "replay", "--all", "--rate", rate)["rate"] == per_s
+
+
 WRONG = {
     "scale": "N",
     "scale x": "4, +1 or -1",
@@ -93,6 +111,22 @@ WRONG = {
     "top --interval 0": "0.1 to 3600",
     "top --interval nan": "0.1 to 3600",
     "why -n few": "invalid",
+    "task": "ACTION",
+    "task show": "ID",
+    "task show xyz": "32 hexadecimal digits",
+    "task show ABCDEFABCDEFABCDEFABCDEFABCDEFAB": "32 hexadecimal digits",
+    "task ls --state done": "invalid choice",
+    "task ls -n 0": "1 or more",
+    "task ls -n 1001": "at most 1000",
+    "dead": "ACTION",
+    "dead bury": "invalid choice",
+    "dead replay xyz": "32 hexadecimal digits",
+    "dead replay --all --rate 0": "tasks per second",
+    "dead replay --all --rate fast": "tasks per second",
+    "dead replay --all --limit 0": "1 or more",
+    "dead purge --older-than yesterday": "90s, 10m, 2h or 7d",
+    "dead purge --older-than -5": "90s, 10m, 2h or 7d",
+    "dead ls --newer-than 5y": "90s, 10m, 2h or 7d",
     "worker": "what",
     "worker show": "invalid choice",
     "frobnicate": "invalid choice",

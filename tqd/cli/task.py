@@ -1,0 +1,76 @@
+"""`tqd task show|ls`: where tasks are and what is known of them, in Redis itself; no daemon is needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from tqd.cli import view_task
+from tqd.cli.lines import Line, render
+from tqd.cli.output import style_of, width_of
+from tqd.cli.redis_access import Access, access
+from tqd.store import dead_letters, task_lookup
+from tqd.store.connection import redis_ms
+from tqd.store.talk import Talk
+from tqd.store.task_lookup import Listed, TaskView
+from tqd.system import exits
+from tqd.task.model import TaskState
+from tqd.wire.dead_letter import DeadFilter
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do one action; 1 when there is no trace of the task, 69 without Redis."""
+    redis = access(options)
+    return _show(redis, options) if options.action == "show" else _ls(redis, options)
+
+
+def _show(redis: Access, options: argparse.Namespace) -> int:
+    view = redis.lead(task_lookup.show(redis.keys, bytes.fromhex(options.id)))
+    if view is None:
+        print(
+            f"tqd: there is no trace of {options.id} in namespace {redis.config.redis.namespace}: it was "
+            "done and kept no result, the result's time is over, it was purged, or it never was",
+            file=sys.stderr,
+        )
+        return exits.FAILURE
+    if options.json:
+        print(json.dumps(view_task.facts(view, full=True, with_args=options.args), indent=2))
+    else:
+        _print(view_task.lines_of(view, with_args=options.args))
+    return exits.OK
+
+
+def _ls(redis: Access, options: argparse.Namespace) -> int:
+    queues = (options.queue,) if options.queue else redis.config.queues.names
+    state = TaskState(options.state) if options.state else None
+    if state is TaskState.DEAD:
+        listed = redis.lead(_dead(redis, options.queue or "", options.count))
+    else:
+        listed = redis.lead(task_lookup.listed(redis.keys, queues, state, options.count))
+    if options.json:
+        rows = [view_task.facts(view) for view in listed.tasks]
+        print(json.dumps({"queues": list(queues), "more": listed.more, "tasks": rows}, indent=2))
+    else:
+        _print(view_task.table_of(listed, queues, options.state or "", width_of(sys.stdout)))
+    return exits.OK
+
+
+def _dead(redis: Access, queue: str, limit: int) -> Talk[Listed]:
+    (time,) = yield [("TIME",)]
+    found = yield from dead_letters.find(redis.keys, DeadFilter(queue=queue), limit)
+    views = [
+        TaskView(
+            id=letter.id, state=TaskState.DEAD, place="dead", queue=letter.queue, letter=letter,
+            now_ms=int(redis_ms(time)),
+        )
+        for letter in found.letters
+    ]  # fmt: skip
+    return Listed(tasks=views, more=found.more)
+
+
+def _print(lines: Sequence[Line]) -> None:
+    style = style_of(sys.stdout, os.environ)
+    print("\n".join(render(one, None, style) for one in lines))
