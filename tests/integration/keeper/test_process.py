@@ -135,7 +135,7 @@ def test_a_keeper_that_waits_for_redis_leaves_when_it_is_told(own_server: RedisS
 def test_a_sample_has_a_row_for_each_queue(driver: StoreDriver, redis_server: RedisServer) -> None:
     with keeper(redis_server.url, queues={"names": ["default", "other"]}) as forked:
         forked.wait_for(Ready)
-        driver.client.zadd(driver.keys.dead, {"a": 1})
+        driver.client.zadd(driver.keys.dead, {"a": wall_ms()})
         forked.send(SampleRequest())
         sampled = forked.wait_for(Sampled)
         assert sampled.dead == 1
