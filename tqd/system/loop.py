@@ -22,10 +22,19 @@ def run_last(main: Coroutine[Any, Any, T]) -> T:
 
     The loop is not closed: that would wait for every coroutine and every thread that user code has
     left behind, without a limit. They end with the process.
+
+    A coroutine or callback of user code that leaves by SystemExit or KeyboardInterrupt (asyncio lets
+    these two through to whoever runs the loop) ends itself and not the process: all others go on.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    return loop.run_until_complete(main)
+    runner = loop.create_task(main)
+    while True:
+        try:
+            return loop.run_until_complete(runner)
+        except (SystemExit, KeyboardInterrupt):
+            if runner.done():
+                raise
 
 
 async def end_the_rest(within_s: float) -> None:
