@@ -11,25 +11,39 @@ from typing import Any
 from tqd.errors import RegistrationError
 from tqd.task.context import Context
 from tqd.task.model import DEFAULTS, TaskOptions
+from tqd.task.verdict import ALL_ERRORS, RetryRules
 from tqd.wire.signature import Signature
 
 
 class Handler:
-    """A registered function: its name, how it is called, and the options it was declared with."""
+    """A registered function: its name, how it is called, and the options it was declared with.
+
+    `done` counts its attempts that ended well in this process.
+    """
 
     __slots__ = (
         "_context_place",
         "asynchronous",
         "context_parameter",
+        "done",
         "function",
         "name",
         "options",
+        "retry_rules",
         "signature",
     )
 
-    def __init__(self, name: str, function: Callable[..., Any], options: TaskOptions) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        options: TaskOptions,
+        retry_rules: RetryRules = ALL_ERRORS,
+    ) -> None:
         self.name = name
         self.function = function
+        self.retry_rules = retry_rules
+        self.done = 0
         self.options = options.over(DEFAULTS)
         self.asynchronous = is_asynchronous(function)
         self.context_parameter = context_parameter(function)

@@ -13,14 +13,21 @@ TqdError
 │ └ Unserialisable     a value that would not come back as what it is; says its path
 ├ TaskError            what waiting for a result can meet
 │ ├ TaskFailed         the task ended as a dead letter; carries its error
+│ ├ TaskCancelled      the task ended on purpose, without a result; says why
 │ ├ ResultTimeout      no result within the time the caller gave
 │ └ NoResult           the task keeps no result (result_ttl is not set)
-└ RegistrationError    two handlers with one name, or an option that has no meaning
+├ RegistrationError    two handlers with one name, or an option that has no meaning
+└ HandlerSignal        what a handler raises to say what shall follow; no failure
+  ├ Retry              run me again, after a delay
+  └ Discard            end me, and do not try again
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
+
+LONGEST_DELAY_S = 10 * 366 * 86_400.0
 
 
 class TqdError(Exception):
@@ -105,6 +112,15 @@ class TaskFailed(TaskError):
         super().__init__(f"task {task_id} failed: {error_type}: {error_message}")
 
 
+class TaskCancelled(TaskError):
+    """Raised by `result()` when the task ended on purpose: its handler discarded it. `reason` says why."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        self.task_id = task_id
+        self.reason = reason
+        super().__init__(f"task {task_id} was cancelled: {reason or 'no reason was given'}")
+
+
 class ResultTimeout(TaskError, TimeoutError):
     """Raised by `result(timeout=…)` when the task has not ended in that time."""
 
@@ -115,3 +131,46 @@ class NoResult(TaskError):
 
 class RegistrationError(TqdError):
     """Raised when a task is declared in a way that cannot work."""
+
+
+class HandlerSignal(TqdError):
+    """The root of what a handler raises to say what shall follow; the attempt has not failed then."""
+
+
+class Retry(HandlerSignal):
+    """Raised by a handler that wants to be run again, on its queue, in `delay` (seconds or a timedelta).
+
+    Without a delay: after the one that the task's policy gives. It costs no retry, up to the task's
+    thousandth claim; from then on, and with `spend=True`, it costs one like a failure, and without one
+    left the task becomes a dead letter. `reason` is for the logs; `raise Retry(60) from error` keeps
+    the cause. ValueError: the delay is none.
+    """
+
+    def __init__(
+        self, delay: float | timedelta | None = None, *, reason: str = "", spend: bool = False
+    ) -> None:
+        self.delay_s = None if delay is None else _delay_s(delay)
+        self.reason = reason
+        self.spend = spend
+        when = "later" if self.delay_s is None else f"in {self.delay_s:g} s"
+        super().__init__(f"to be run again {when}{': ' if reason else ''}{reason}")
+
+
+class Discard(HandlerSignal):
+    """Raised by a handler whose task has no purpose any more: it ends as cancelled and is not retried.
+
+    It is no failure and no dead letter. `reason` is logged, and told to whoever waits for the result.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def _delay_s(delay: float | timedelta) -> float:
+    delay_s = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+    if not 0.0 <= delay_s <= LONGEST_DELAY_S:
+        raise ValueError(
+            f"the delay of a Retry is {delay!r}: it is seconds or a timedelta, from 0 to ten years"
+        )
+    return delay_s

@@ -29,6 +29,7 @@ from tests.support.store_driver import (
     identity,
     numbers,
     park,
+    past,
     release,
     retry_at,
 )
@@ -160,7 +161,7 @@ class StoreMachine(RuleBasedStateMachine):
         due_ms = self.driver.now_ms + delay_ms
 
         def later(claim: Claim, queue: str) -> Settlement:
-            return retry_at(claim, due_ms, parse_token(claim.token)[0].charged(), queue)
+            return retry_at(claim, due_ms, parse_token(claim.token)[0].charged(), queue, past(1))
 
         number, queue = self.settle(pick, later)
         self.due[queue][number] = due_ms
@@ -246,6 +247,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.driver.settle(complete(claim), worker=stranger) == [identity(number)]
 
     # -- both agree ------------------------------------------------------------------------------
+
+    @invariant()
+    def a_history_is_kept_of_living_tasks_that_have_failed_only(self) -> None:
+        client, keys = self.driver.client, self.driver.keys
+        assert set(client.hkeys(keys.errors)) <= set(client.hkeys(keys.attempts))  # type: ignore[arg-type]
+        assert set(client.hkeys(keys.attempts)) <= set(client.hkeys(keys.task))  # type: ignore[arg-type]
 
     @invariant()
     def every_task_is_where_the_model_says(self) -> None:

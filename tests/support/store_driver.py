@@ -12,8 +12,10 @@ from tqd.store.calls import Claimant, Claimed, Command, NewTask, Settler
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.task.claim import Claim, Counts
+from tqd.task.history import PastError
 from tqd.task.outcome import ErrorInfo
 from tqd.task.settle import Bury, Complete, Finish, Park, Release, RetryAt, Settlement, reclaimed
+from tqd.wire.history import decode_history
 
 NODE = "node"
 QUEUES = ("default",)
@@ -134,6 +136,10 @@ class StoreDriver:
         """Return what is remembered of a task's attempts."""
         return self.client.hget(self.keys.attempts, identity(number))  # type: ignore[return-value]
 
+    def history(self, number: int) -> tuple[PastError, ...]:
+        """Return what is kept of a task's failed attempts, the newest first."""
+        return decode_history(self.client.hget(self.keys.errors, identity(number)) or b"")  # type: ignore[arg-type]
+
     def snapshot(self) -> dict[bytes, bytes]:
         """Return everything in Redis, byte by byte, to find that a call changed nothing."""
         names = [name for name in self.client.scan_iter() if b"producer:" not in name]
@@ -162,8 +168,21 @@ def finish(claim: Claim, ttl_ms: int = 60_000, result: bytes = b"result") -> Fin
     return Finish(claim.task_id, claim.token, ttl_ms, result)
 
 
-def retry_at(claim: Claim, due_ms: int, counts: Counts | None = None, queue: str = "default") -> RetryAt:
-    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts or Counts(1, 1, 0))
+def retry_at(
+    claim: Claim,
+    due_ms: int,
+    counts: Counts | None = None,
+    queue: str = "default",
+    error: PastError | None = None,
+) -> RetryAt:
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts or Counts(1, 1, 0), error)
+
+
+def past(attempt: int, message: str = "no") -> PastError:
+    """Return what is kept of a failed attempt."""
+    return PastError(
+        attempt=attempt, failed_ms=attempt, reason="raised", type="ValueError", message=message, place=""
+    )
 
 
 def release(claim: Claim, counts: Counts | None = None, queue: str = "default") -> Release:

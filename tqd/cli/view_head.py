@@ -65,6 +65,8 @@ def title(status: Status, width: int | None) -> Line:
         (generation(status), Tone.PLAIN),
         (printable(str(master.get("node", ""))), Tone.FAINT),
     ]
+    if totals.get("discarded"):
+        parts.insert(2, (f"{count(totals['discarded'])} discarded", Tone.PLAIN))
     return joined(parts, width)
 
 

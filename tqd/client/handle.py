@@ -58,8 +58,9 @@ class Handle(Generic[R_co]):
     async def aresult(self, timeout: float | None = None) -> R_co:
         """Wait for what the handler returned; `timeout` in seconds, None: for ever.
 
-        TaskFailed: the task became a dead letter. ResultTimeout: not ended in time. NoResult: the task
-        keeps none, or its time is over; a result is there for `result_ttl` after the task has ended.
+        TaskFailed: the task became a dead letter. TaskCancelled: its handler discarded it.
+        ResultTimeout: not ended in time. NoResult: the task keeps none, or its time is over; a result
+        is there for `result_ttl` after the task has ended.
         """
         self._expect_result()
         return await self._waiter.aawait_result(self.identity, self.name, timeout)  # type: ignore[no-any-return]

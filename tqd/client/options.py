@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tqd.errors import RegistrationError
 from tqd.task.model import NO_OPTIONS, TaskOptions, seconds
+from tqd.task.verdict import ALL_ERRORS, RetryRules, error_types
 
 Duration = float | timedelta
+Errors = type[BaseException] | Iterable[type[BaseException]]
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 LONGEST_S = 10 * 366 * 86_400.0
 
@@ -52,6 +55,19 @@ def task_options(
         result_ttl_s=_duration("result_ttl", result_ttl),
         hard_timeout_s=_duration("hard_timeout", hard_timeout),
     )
+
+
+def retry_rules(retry_on: Errors | None, give_up_on: Errors | None) -> RetryRules:
+    """Return checked rules; RegistrationError when one of them is no exception type."""
+    if retry_on is None and give_up_on is None:
+        return ALL_ERRORS
+    try:
+        return RetryRules(
+            retry_on=None if retry_on is None else error_types("retry_on", retry_on),
+            give_up_on=() if give_up_on is None else error_types("give_up_on", give_up_on),
+        )
+    except ValueError as error:
+        raise RegistrationError(str(error)) from None
 
 
 def placement(

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, dataclass_transform
 
 from tqd.app import Handler, context_parameter, is_asynchronous
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Placement, placement, task_options
+from tqd.client.options import PLAIN, Duration, Errors, Placement, placement, retry_rules, task_options
 from tqd.client.route import Route
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
 from tqd.task.context import Context
 from tqd.task.model import TaskOptions
+from tqd.task.verdict import RetryRules
 from tqd.wire.annotations import resolve
 
 UNCLAIMED: list[type[Task]] = []
@@ -52,13 +53,16 @@ class Task:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        retry_on: Errors | None = None,
+        give_up_on: Errors | None = None,
     ) -> None:
         super().__init_subclass__()
         dataclass(cls)
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
         )
-        cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options)
+        rules = retry_rules(retry_on, give_up_on)
+        cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options, rules)
         cls.__app__ = app
         if app is None:
             UNCLAIMED[:] = [other for other in UNCLAIMED if _identity(other) != _identity(cls)]
@@ -132,7 +136,7 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
     return Call(Route(handler.name, handler, placement), (), values)
 
 
-def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:
+def _handler(cls: type[Task], name: str, options: TaskOptions, rules: RetryRules) -> Handler:
     wants = context_parameter(cls.execute)
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -156,7 +160,7 @@ def _handler(cls: type[Task], name: str, options: TaskOptions) -> Handler:
         annotations["_context"] = Context
     handler.__signature__ = inspect.Signature(parameters, return_annotation=returns)
     handler.__annotations__ = {**annotations, "return": returns}
-    return Handler(name, handler, options)
+    return Handler(name, handler, options, rules)
 
 
 def _identity(cls: type) -> tuple[str, str]:

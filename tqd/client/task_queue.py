@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from tqd.app import Handler, Registry, default_name
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, task_options
+from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
 from tqd.client.route import Route
 from tqd.client.sender import AsyncSender, SyncSender
 from tqd.client.submission import new_task
@@ -117,6 +117,8 @@ class TaskQueue:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        retry_on: Errors | None = None,
+        give_up_on: Errors | None = None,
     ) -> _Decorator: ...
 
     def task(
@@ -132,6 +134,8 @@ class TaskQueue:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        retry_on: Errors | None = None,
+        give_up_on: Errors | None = None,
     ) -> Any:
         """Declare a function as a task, with or without options.
 
@@ -144,16 +148,22 @@ class TaskQueue:
         (0: none) ends it whatever it does: the worker process is ended when nothing else stops the
         code. Either way the attempt has failed and is retried as after an error; what else the worker
         had in hand runs again elsewhere at no cost. Use it for code that may hang, above `timeout`.
+
+        `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
+        given) are retried, and none of the second, whatever the first says. Subclasses count, and a
+        time limit counts as TimeoutError. A handler may raise `tqd.Retry` and `tqd.Discard`.
         RegistrationError: the name is taken by another function, or an option cannot be.
         """
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
         )
 
+        rules = retry_rules(retry_on, give_up_on)
+
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
             if not callable(function):
                 raise RegistrationError(f"{function!r} is no function: @tq.task goes above a def")
-            handler = Handler(name or default_name(function), function, options)
+            handler = Handler(name or default_name(function), function, options, rules)
             self.registry.add(handler)
             return TaskFunction(self, handler, function)
 

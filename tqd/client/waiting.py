@@ -7,7 +7,7 @@ from typing import Any
 
 from tqd.app import Registry
 from tqd.client.sender import AsyncSender
-from tqd.errors import NoResult, ResultTimeout, TaskFailed
+from tqd.errors import NoResult, ResultTimeout, TaskCancelled, TaskFailed
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.store.lookup import state_of
@@ -84,6 +84,8 @@ class Waiter:
 
     def _value(self, identity: bytes, name: str, data: bytes) -> Any:
         record = ResultRecord.decode(data)
+        if record.state is TaskState.CANCELLED:
+            raise TaskCancelled(to_text(identity), record.error_message)
         if record.value is None or record.state is TaskState.DEAD:
             raise TaskFailed(to_text(identity), record.error_type, record.error_message)
         handler = self._registry.get(name)

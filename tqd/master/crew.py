@@ -72,7 +72,9 @@ class Member:
 class Totals:
     """What the daemon has done since it started: beats of the living and last beats of the dead."""
 
-    __slots__ = ("done", "failed", "rate", "reclaimed", "released", "retried", "runs", "superseded")
+    __slots__ = (
+        "discarded", "done", "failed", "rate", "reclaimed", "released", "retried", "runs", "superseded",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.done = 0
@@ -80,6 +82,7 @@ class Totals:
         self.retried = 0
         self.released = 0
         self.superseded = 0
+        self.discarded = 0
         self.reclaimed = 0
         self.runs = Histogram()
         self.rate = Rate()
@@ -91,6 +94,7 @@ class Totals:
         self.retried += beat.retried - (before.retried if before else 0)
         self.released += beat.released - (before.released if before else 0)
         self.superseded += beat.superseded - (before.superseded if before else 0)
+        self.discarded += beat.discarded - (before.discarded if before else 0)
         self.runs.merge(beat.runs)
 
     def advance_keeper(self, before: KeeperBeat | None, beat: KeeperBeat) -> None:

@@ -12,7 +12,8 @@ from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.task.claim import Claim
 from tqd.task.model import TaskState
-from tqd.task.settle import Bury, Complete, Completes, Finish, Park, Release, RetryAt, Settlement
+from tqd.task.settle import Bury, Complete, Completes, Dismiss, Finish, Park, Release, RetryAt, Settlement
+from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS, encode_past
 from tqd.wire.records import FailureRecord, ResultRecord
 
 T = TypeVar("T")
@@ -158,7 +159,9 @@ class Settler:
         self.keys = keys
         self.worker = worker
         self.max_dead = max_dead
-        self._complete: Command = ("EVALSHA", _COMPLETE, 3, keys.claims(worker), keys.task, keys.attempts)
+        self._complete: Command = (
+            "EVALSHA", _COMPLETE, 4, keys.claims(worker), keys.task, keys.attempts, keys.errors,
+        )  # fmt: skip
 
     def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Command]:
         """Return the calls for a batch; each answers with the ids whose claim was lost."""
@@ -169,6 +172,8 @@ class Settler:
                     commands += self._completes(s.pairs)
                 case Finish():
                     commands.append(self._finish(s))
+                case Dismiss():
+                    commands += self._dismiss(s, now_ms)
                 case Bury():
                     commands.append(self._bury(s, now_ms))
         singles = [field for s in settlements if isinstance(s, Complete) for field in (s.task_id, s.token)]
@@ -184,25 +189,32 @@ class Settler:
     def _finish(self, s: Finish) -> Command:
         keys = self.keys
         return (
-            "EVALSHA", _FINISH, 4, keys.claims(self.worker), keys.task, keys.attempts, keys.result(s.task_id),
-            s.task_id, s.token, s.ttl_ms, s.result,
+            "EVALSHA", _FINISH, 5, keys.claims(self.worker), keys.task, keys.attempts, keys.result(s.task_id),
+            keys.errors, s.task_id, s.token, s.ttl_ms, s.result,
         )  # fmt: skip
+
+    def _dismiss(self, s: Dismiss, now_ms: int) -> list[Command]:
+        # To Redis its end is that of a task that is done: with a result record if somebody asked for one.
+        if not s.ttl_ms:
+            return self._completes((s.task_id, s.token))
+        record = ResultRecord(state=TaskState.CANCELLED, error_message=s.reason, finished_ms=now_ms)
+        return [self._finish(Finish(s.task_id, s.token, s.ttl_ms, record.encode()))]
 
     def _bury(self, s: Bury, now_ms: int) -> Command:
         keys, claim = self.keys, s.claim
         return (
-            "EVALSHA", _BURY, 6, keys.claims(self.worker), keys.task, keys.attempts, keys.dead, keys.failure,
-            keys.result(claim.task_id), claim.task_id, claim.token, now_ms, self.max_dead,
-            _failure(s, now_ms, self.worker).encode(), s.ttl_ms, _dead(s, now_ms).encode(),
+            "EVALSHA", _BURY, 7, keys.claims(self.worker), keys.task, keys.attempts, keys.dead, keys.failure,
+            keys.result(claim.task_id), keys.errors, claim.task_id, claim.token, now_ms, self.max_dead,
+            _failure(s, now_ms, self.worker).encode_head(), s.ttl_ms, _dead(s, now_ms).encode(),
         )  # fmt: skip
 
     def _retries(self, settlements: Sequence[RetryAt]) -> list[Command]:
         keys = self.keys
         return [
             (
-                "EVALSHA", _RETRY, 4, keys.claims(self.worker), keys.attempts, keys.due(queue),
-                keys.bell(queue),
-                *(f for s in rows for f in (s.task_id, s.token, s.due_ms, s.counts.record())),
+                "EVALSHA", _RETRY, 5, keys.claims(self.worker), keys.attempts, keys.due(queue),
+                keys.bell(queue), keys.errors, HISTORY_TASKS, HISTORY_BYTES,
+                *(f for s in rows for f in (s.task_id, s.token, s.due_ms, s.counts.record(), _past(s))),
             )
             for queue, group in _by(settlements, _queue) for rows in _batches(group, SETTLE_BATCH)
         ]  # fmt: skip
@@ -250,6 +262,10 @@ def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:
 def prune(keys: Keys, max_count: int, oldest_ms: int, limit: int) -> Command:
     """Return the call that removes dead letters beyond a number, and those from before `oldest_ms`."""
     return ("EVALSHA", _PRUNE, 2, keys.dead, keys.failure, max_count, oldest_ms, limit)
+
+
+def _past(s: RetryAt) -> bytes:
+    return b"" if s.error is None else encode_past(s.error)
 
 
 def _failure(s: Bury, now_ms: int, worker: str) -> FailureRecord:

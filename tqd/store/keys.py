@@ -6,13 +6,14 @@ from __future__ import annotations
 class Keys:
     """The keys of one shard of one namespace."""
 
-    __slots__ = ("attempts", "dead", "failure", "lost", "nodes", "prefix", "shard", "task")
+    __slots__ = ("attempts", "dead", "errors", "failure", "lost", "nodes", "prefix", "shard", "task")
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
         self.shard = shard
         self.prefix = f"{{{namespace}:{shard}}}:"
         self.task = self.prefix + "task"
         self.attempts = self.prefix + "attempts"
+        self.errors = self.prefix + "errors"
         self.nodes = self.prefix + "nodes"
         self.lost = self.prefix + "lost"
         self.dead = self.prefix + "dead"

@@ -14,6 +14,7 @@ from tqd.store.connection import Replies
 from tqd.store.keys import Keys
 from tqd.task.model import TaskState
 from tqd.wire.envelope import decode_envelope
+from tqd.wire.records import RESULT_HEAD_BYTES, ended_as
 
 Conversation = Generator[list[Command], Replies, TaskState | None]
 
@@ -29,13 +30,13 @@ def state_of(keys: Keys, identity: bytes) -> Conversation:
     envelope, dead, result, nodes = yield [
         ("HGET", keys.task, identity),
         ("ZSCORE", keys.dead, identity),
-        ("EXISTS", keys.result(identity)),
+        ("GETRANGE", keys.result(identity), 0, RESULT_HEAD_BYTES - 1),
         ("ZRANGE", keys.nodes, 0, -1),
     ]
     if envelope is None:
         if dead is not None:
             return TaskState.DEAD
-        return TaskState.DONE if result else None
+        return ended_as(result) if result else None
     try:
         task = decode_envelope(envelope)
     except WireError:

@@ -14,7 +14,8 @@ class TaskState(StrEnum):
     """Where a task is in its life; the same words in Lua, Python, labels and the CLI.
 
     scheduled → ready (the claim script, when its time has come) → claimed (a worker) → done, dead,
-    or back to scheduled (retry) and ready (release). `parked` waits for a worker that knows its name.
+    cancelled (ended on purpose, without a result), or back to scheduled (retry) and ready (release).
+    `parked` waits for a worker that knows its name.
     """
 
     READY = "ready"
@@ -22,6 +23,7 @@ class TaskState(StrEnum):
     CLAIMED = "claimed"
     DONE = "done"
     DEAD = "dead"
+    CANCELLED = "cancelled"
     PARKED = "parked"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from typing import Any
 
 MAX_CHAIN = 10
 MAX_MESSAGE = 2_000
@@ -30,17 +31,38 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The handler raised; `chain` starts with what it raised and ends with the first cause."""
+    """The handler raised; `chain` starts with what it raised and ends with the first cause.
 
+    `final`: the handler's declaration says that this is not tried again.
+    """
+
+    chain: tuple[ErrorInfo, ...]
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """The handler asks to be run again; `delay_s` None: after what the policy says."""
+
+    delay_s: float | None
+    spend: bool
     chain: tuple[ErrorInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Discarded:
+    """The handler says that its task has no purpose any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The attempt was still running after its `timeout`, or after its `hard_timeout`."""
+    """The attempt was still running after its `timeout`, or its `hard_timeout`; `final` as of `Raised`."""
 
     limit_s: float
     hard: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,39 +91,64 @@ class Unreadable:
     problem: str
 
 
-Outcome = Done | Raised | TimedOut | Killed | Released | UnknownName | Unreadable
+Outcome = Done | Raised | RetryAsked | Discarded | TimedOut | Killed | Released | UnknownName | Unreadable
 
 
 def describe(error: BaseException) -> tuple[ErrorInfo, ...]:
-    """Return the chain of an exception as text, bounded, even when it cannot be printed."""
+    """Return the chain of an exception as text, bounded, even when it cannot be printed.
+
+    An exception's methods and attributes are user code, and may raise anything, SystemExit too: the
+    record has to be written all the same. So attributes are read past the class, and texts are made plain.
+    """
     chain: list[ErrorInfo] = []
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen and len(chain) < MAX_CHAIN:
         seen.add(id(current))
         chain.append(_info(current))
-        hidden = current.__suppress_context__
-        current = current.__cause__ or (None if hidden else current.__context__)
+        current = _before(current)
     return tuple(chain)
 
 
+def _before(error: BaseException) -> BaseException | None:
+    cause: BaseException | None = _read(error, "__cause__")
+    if cause is not None or _read(error, "__suppress_context__"):
+        return cause
+    context: BaseException | None = _read(error, "__context__")
+    return context
+
+
+def _read(error: BaseException, name: str) -> Any:
+    return BaseException.__dict__[name].__get__(error)
+
+
+def type_name(kind: type) -> str:
+    """Return the name of an exception's type with its module, whatever its class does to hide it."""
+    name: str = type.__dict__["__qualname__"].__get__(kind)
+    module = type.__dict__["__dict__"].__get__(kind).get("__module__")
+    return name if type(module) is not str or module == "builtins" else f"{module}.{name}"
+
+
 def _info(error: BaseException) -> ErrorInfo:
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return ErrorInfo(type=name, message=_message(error), traceback=_trace(error))
+    return ErrorInfo(type=type_name(type(error)), message=_message(error), traceback=_trace(error))
 
 
 def _message(error: BaseException) -> str:
-    # An exception's __str__ is user code: whatever it raises, SystemExit too, the record has to be written.
     try:
-        return str(error)[:MAX_MESSAGE]
+        # A subclass of str has methods of its own: what is kept is plain text.
+        return str.__getitem__(str(error), slice(MAX_MESSAGE))
     except BaseException:
-        return f"<{type(error).__qualname__} cannot be printed>"
+        return f"<{_plain_name(error)} cannot be printed>"
 
 
 def _trace(error: BaseException) -> str:
     try:
-        lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
+        trace = _read(error, "__traceback__")
+        lines = traceback.format_exception(type(error), error, trace, chain=False)
+        return "".join(lines)[-MAX_TRACEBACK:]
     except BaseException:
-        return f"<the traceback of {type(error).__qualname__} cannot be printed>"
-    return "".join(lines)[-MAX_TRACEBACK:]
+        return f"<the traceback of {_plain_name(error)} cannot be printed>"
+
+
+def _plain_name(error: BaseException) -> str:
+    return type_name(type(error)).rpartition(".")[2]

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tqd.task.model import TaskOptions
+from tqd.task.verdict import ALL_ERRORS, RetryRules
 
 _COUNT = 4
 
 
-def policy(options: TaskOptions) -> list[float]:
-    """Return max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s of complete options."""
+def policy(options: TaskOptions, rules: RetryRules = ALL_ERRORS) -> list[float]:
+    """Return max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s of complete options.
+
+    No retries when the rules do not let a TimeoutError be tried again: the master kills for time.
+    """
     return [
-        options.max_retries or 0,
+        0 if rules.final(TimeoutError) else options.max_retries or 0,
         options.retry_delay_s or 0.0,
         options.max_retry_delay_s or 0.0,
         options.result_ttl_s or 0.0,

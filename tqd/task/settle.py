@@ -7,14 +7,17 @@ is settled with the same values by the keeper (`reclaimed`).
 from __future__ import annotations
 
 from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.history import PastError, past_error
 from tqd.task.model import TaskOptions
 from tqd.task.outcome import (
+    Discarded,
     Done,
     ErrorInfo,
     Killed,
     Outcome,
     Raised,
     Released,
+    RetryAsked,
     TimedOut,
     UnknownName,
     Unreadable,
@@ -57,16 +60,28 @@ class Finish:
 
 
 class RetryAt:
-    """The task runs again at `due_ms` (Redis's clock), on the queue it came from."""
+    """The task runs again at `due_ms` (Redis's clock), on the queue it came from.
 
-    __slots__ = ("counts", "due_ms", "queue", "task_id", "token")
+    `error` goes into the task's error history; None: the attempt has not failed, the handler asked.
+    """
 
-    def __init__(self, task_id: bytes, token: bytes, queue: str, due_ms: int, counts: Counts) -> None:
+    __slots__ = ("counts", "due_ms", "error", "queue", "task_id", "token")
+
+    def __init__(
+        self,
+        task_id: bytes,
+        token: bytes,
+        queue: str,
+        due_ms: int,
+        counts: Counts,
+        error: PastError | None = None,
+    ) -> None:
         self.task_id = task_id
         self.token = token
         self.queue = queue
         self.due_ms = due_ms
         self.counts = counts
+        self.error = error
 
 
 class Release:
@@ -93,6 +108,18 @@ class Park:
         self.counts = counts
 
 
+class Dismiss:
+    """The task ends as cancelled, on its handler's word; who waits for its result (`ttl_ms` > 0) is told."""
+
+    __slots__ = ("reason", "task_id", "token", "ttl_ms")
+
+    def __init__(self, task_id: bytes, token: bytes, reason: str, ttl_ms: int) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.reason = reason
+        self.ttl_ms = ttl_ms
+
+
 class Bury:
     """The task becomes a dead letter; whoever waits for its result (`ttl_ms` > 0) is told."""
 
@@ -112,15 +139,20 @@ TIMEOUT_TYPE = "TimeoutError"
 HARD_TIMEOUT_TYPE = "HardTimeout"
 """The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
-Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Bury
+FREE_CLAIMS = 1000
+"""A handler may ask for a retry that costs none until its task was claimed so often: whatever asks for
+ever ends, and its end is seen."""
+
+Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Dismiss | Bury
 
 
 def settlement(
-    claim: Claim, outcome: Outcome, options: TaskOptions, now_ms: int, chance: float
+    claim: Claim, outcome: Outcome, options: TaskOptions, now_ms: int, chance: float, stretch: float = 1.0
 ) -> Settlement:
     """Return what follows from `outcome`.
 
-    `options` are complete (every level merged); `now_ms` is Redis's clock, `chance` in [0, 1).
+    `options` are complete (every level merged); `now_ms` is Redis's clock, `chance` in [0, 1). `stretch`
+    lengthens the delay that the policy gives, not one that the handler has asked for.
     A `Done` comes here only when it keeps no result: a result is encoded first, into `Finish`.
     """
     task_id, token = claim.task_id, claim.token
@@ -135,33 +167,49 @@ def settlement(
         case Unreadable(problem):
             error = ErrorInfo(type="Malformed", message=problem, traceback="")
             return Bury(claim, "unreadable", (error,), counts.attempts, result_ttl_ms(options))
-        case Raised(chain):
-            return _failed(claim, "raised", chain, options, now_ms, chance)
-        case TimedOut(limit_s, hard):
+        case Discarded(reason):
+            return Dismiss(task_id, token, reason, result_ttl_ms(options))
+        case RetryAsked(asked_s, spend, chain):
+            delay_s = policy_delay_s(counts, options, chance) if asked_s is None else asked_s
+            if spend or counts.fence >= FREE_CLAIMS:
+                return _failed(claim, "raised", chain, False, options, now_ms, delay_s)
+            return RetryAt(task_id, token, queue, now_ms + max(1, round(delay_s * 1000)), counts)
+        case Raised(chain, final):
+            delay_s = policy_delay_s(counts, options, chance, stretch)
+            return _failed(claim, "raised", chain, final, options, now_ms, delay_s)
+        case TimedOut(limit_s, hard, final):
             kind, name = (HARD_TIMEOUT_TYPE, "hard_timeout") if hard else (TIMEOUT_TYPE, "timeout")
             message = f"the attempt was still running after its {name} of {limit_s:g} s"
             error = ErrorInfo(type=kind, message=message, traceback="")
-            return _failed(claim, "timed out", (error,), options, now_ms, chance)
+            delay_s = policy_delay_s(counts, options, chance, stretch)
+            return _failed(claim, "timed out", (error,), final, options, now_ms, delay_s)
         case Killed(error):
             reason = "timed out" if error.type == HARD_TIMEOUT_TYPE else "killed"
-            return _failed(claim, reason, (error,), options, now_ms, chance)
+            delay_s = policy_delay_s(counts, options, chance)
+            return _failed(claim, reason, (error,), False, options, now_ms, delay_s)
 
 
 def _failed(
     claim: Claim,
     reason: str,
     chain: tuple[ErrorInfo, ...],
+    final: bool,
     options: TaskOptions,
     now_ms: int,
-    chance: float,
+    delay_s: float,
 ) -> RetryAt | Bury:
     counts, queue = parse_token(claim.token)
-    if counts.attempts >= (options.max_retries or 0):
+    if final or counts.attempts >= (options.max_retries or 0):
         return Bury(claim, reason, chain, counts.attempts + 1, result_ttl_ms(options))
-    base_s, max_s = options.retry_delay_s or 0.0, options.max_retry_delay_s or 0.0
-    delay_s = retry_delay_s(counts.attempts, base_s, max_s, chance)
     due_ms = now_ms + max(1, round(delay_s * 1000))
-    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged())
+    error = past_error(counts.attempts + 1, now_ms, reason, chain[0])
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged(), error)
+
+
+def policy_delay_s(counts: Counts, options: TaskOptions, chance: float, stretch: float = 1.0) -> float:
+    """Return how long a task waits for its next attempt, as its options say, in s."""
+    base_s, max_s = options.retry_delay_s or 0.0, options.max_retry_delay_s or 0.0
+    return retry_delay_s(counts.attempts, base_s, max_s, chance, stretch)
 
 
 def result_ttl_ms(options: TaskOptions) -> int:

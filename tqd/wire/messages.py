@@ -46,6 +46,7 @@ class Beat:
     retried: int
     released: int
     superseded: int
+    discarded: int
     lag_ms: float
     rss_bytes: int
     oldest_s: float

@@ -97,6 +97,25 @@ def unpack(
         raise Malformed(f"no valid msgpack: {str(error) or type(error).__name__}") from None
 
 
+def unpack_stream(data: bytes, most: int) -> list[Any]:
+    """Return up to `most` values that follow each other in the bytes; it ends at what is no whole value."""
+    unpacker = msgpack.Unpacker(
+        ext_hook=from_ext,
+        strict_map_key=True,
+        max_buffer_size=max(1, len(data)),
+        max_array_len=64,
+        max_map_len=0,
+    )
+    unpacker.feed(data)
+    values: list[Any] = []
+    try:
+        while len(values) < most:
+            values.append(unpacker.unpack())
+    except (*_UNPACK_ERRORS, Malformed):
+        pass  # the end, cut off or not
+    return values
+
+
 class _Budget:
     """Counts what is made while unpacking, and stops it when it is too much."""
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tqd.errors import Malformed
+from tqd.task.history import PastError
 from tqd.task.model import TaskState
+from tqd.wire.history import decode_history, encode_past
 from tqd.wire.packing import pack, unpack_versioned
+from tqd.wire.texts import MAX_TYPE_CHARS, cut
 
 RESULT_VERSION = 1
-FAILURE_VERSION = 1
+FAILURE_VERSION = 2
 
-MAX_TYPE_CHARS = 200
 MAX_MESSAGE_CHARS = 2_000
 MAX_TRACEBACK_CHARS = 16_000
 MAX_ERRORS = 8
@@ -27,6 +29,7 @@ _MAX_RECORD_BYTES = 256 * 1024 * 1024
 """A record holds an envelope of any size as one piece, so its memory is its size and little more."""
 
 _MAX_CONTAINERS = 2 + MAX_ERRORS
+_NO_BYTES = b"\xc4\0"
 
 ErrorText = tuple[str, str, str]
 """(type, message, traceback)"""
@@ -36,8 +39,8 @@ ErrorText = tuple[str, str, str]
 class ResultRecord:
     """The end of a task that keeps its result.
 
-    `state` is DONE or DEAD. `value` is what `encode_value` returned, None when the task is dead; the error
-    fields are empty when it is done.
+    `state` is DONE, DEAD or CANCELLED. `value` is what `encode_value` returned, None when the task is not
+    done; the error fields are empty when it is done. A cancelled one has its reason as the message.
     """
 
     state: TaskState
@@ -65,8 +68,8 @@ class ResultRecord:
         """Return the record; raises Malformed or UnsupportedVersion."""
         fields = _fields(data, RESULT_VERSION, "result record", 6)
         state, value, error_type, error_message, finished_ms = fields
-        if state not in (TaskState.DONE, TaskState.DEAD):
-            raise Malformed("result record: the state is neither done nor dead")
+        if state not in (TaskState.DONE, TaskState.DEAD, TaskState.CANCELLED):
+            raise Malformed("result record: the state is none of done, dead and cancelled")
         if value is not None and type(value) is not bytes:
             raise Malformed("result record: the value is no bytes")
         _expect_texts("result record", error_type, error_message)
@@ -80,13 +83,26 @@ class ResultRecord:
         )
 
 
+_OTHER_ENDS = (TaskState.DEAD, TaskState.CANCELLED)
+
+RESULT_HEAD_BYTES = 12
+"""So many bytes of a result record tell its state."""
+
+
+def ended_as(head: bytes) -> TaskState:
+    """Return how a task ended, from the head of its result record; done, when that does not tell it."""
+    word = head[3 : 3 + (head[2] & 0x1F)] if len(head) > 2 else b""
+    return next((one for one in _OTHER_ENDS if one.value.encode() == word), TaskState.DONE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureRecord:
     """A dead letter: everything needed to understand it and to run it again.
 
     `envelope` is kept as it was, readable or not. `reason` is a word or two: "raised", "timed out",
     "unreadable". `errors` is the chain of exceptions: first the one that ended the last
-    attempt, then its causes.
+    attempt, then its causes. `history` are the attempts before that, the newest first; of many, or with
+    long texts, the oldest are left out (see `wire.history`).
     """
 
     task_id: bytes
@@ -96,9 +112,18 @@ class FailureRecord:
     attempts: int
     failed_ms: int
     worker: str
+    history: tuple[PastError, ...] = ()
 
     def encode(self) -> bytes:
         """Return the record's bytes; texts beyond the bounds are cut, and so is the chain."""
+        past = b"".join(map(encode_past, self.history))
+        return self.encode_head() + b"\xc6" + len(past).to_bytes(4, "big") + past
+
+    def encode_head(self) -> bytes:
+        """Return the record's bytes without the history: the script adds that, it knows it alone.
+
+        What is added is a msgpack `bin 32`: C6, the length in 4 bytes, the bytes.
+        """
         return pack(
             [
                 FAILURE_VERSION,
@@ -109,17 +134,29 @@ class FailureRecord:
                 self.attempts,
                 self.failed_ms,
                 cut(self.worker, MAX_TYPE_CHARS),
+                b"",
             ],
-            ("version", "task_id", "envelope", "reason", "errors", "attempts", "failed_ms", "worker"),
-        )
+            (
+                "version",
+                "task_id",
+                "envelope",
+                "reason",
+                "errors",
+                "attempts",
+                "failed_ms",
+                "worker",
+                "history",
+            ),
+        )[: -len(_NO_BYTES)]
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Return the record; raises Malformed or UnsupportedVersion."""
-        fields = _fields(data, FAILURE_VERSION, "failure record", 8)
-        task_id, envelope, reason, rows, attempts, failed_ms, worker = fields
-        if type(task_id) is not bytes or type(envelope) is not bytes:
-            raise Malformed("failure record: the task id or the envelope is no bytes")
+        fields = _fields(data, FAILURE_VERSION, "failure record", 8, 9)
+        task_id, envelope, reason, rows, attempts, failed_ms, worker, *more = fields
+        past = more[0] if more else b""  # version 1 had no history
+        if not type(task_id) is type(envelope) is type(past) is bytes:
+            raise Malformed("failure record: the task id, the envelope or the history is no bytes")
         if type(rows) is not list or len(rows) > MAX_ERRORS:
             raise Malformed(f"failure record: the errors are no array of at most {MAX_ERRORS}")
         for row in rows:
@@ -136,22 +173,8 @@ class FailureRecord:
             attempts=attempts,
             failed_ms=failed_ms,
             worker=worker,
+            history=decode_history(past),
         )
-
-
-def cut(text: str, limit: int) -> str:
-    """Return the text as UTF-8 can carry it, its middle left out when it is longer than `limit` characters.
-
-    The end is kept because that is where a traceback says what happened.
-    """
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode()
-    if len(text) <= limit:
-        return text
-    mark = f" … {len(text) - limit:,} characters left out … "
-    kept = limit - len(mark)
-    head = kept // 3
-    return text[:head] + mark + text[head - kept :]
 
 
 def _error_rows(errors: Iterable[ErrorText]) -> list[list[str]]:
@@ -162,10 +185,12 @@ def _error_rows(errors: Iterable[ErrorText]) -> list[list[str]]:
     return rows[:MAX_ERRORS]
 
 
-def _fields(data: bytes, version: int, what: str, count: int) -> list[Any]:
+def _fields(data: bytes, version: int, what: str, *counts: int) -> list[Any]:
+    """Return the fields after the version; `counts` are the lengths of version 1, 2, ..."""
     parts = unpack_versioned(data, version, what, _MAX_RECORD_BYTES, _MAX_CONTAINERS)
-    if len(parts) != count:
-        raise Malformed(f"{what}: {len(parts)} fields, expected {count}")
+    expected = counts[parts[0] - 1]
+    if len(parts) != expected:
+        raise Malformed(f"{what}: {len(parts)} fields, expected {expected}")
     return parts[1:]
 
 

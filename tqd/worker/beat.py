@@ -80,6 +80,7 @@ class Pulse:
                 retried=tally.retried,
                 released=tally.released,
                 superseded=tally.superseded,
+                discarded=tally.discarded,
                 lag_ms=round(lag_s * 1000, 3),
                 rss_bytes=rss_bytes(),
                 oldest_s=round(inflight.oldest_s(monotonic()), 3),

@@ -19,12 +19,14 @@ from tqd.task.context import Context
 from tqd.task.identity import to_text
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
 from tqd.task.outcome import Done, Outcome, Raised, Released, TimedOut, UnknownName, Unreadable, describe
-from tqd.task.settle import Bury, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
+from tqd.task.settle import Bury, Dismiss, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
+from tqd.task.verdict import verdict
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
+from tqd.worker.retries import Retries
 from tqd.worker.settler import Settler
 from tqd.worker.tally import LONG_S, Tally
 
@@ -54,7 +56,8 @@ class Executor:
         self._lanes = Lanes(inflight.slots)
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self.tally = Tally()
+        self._retries = Retries(log)
+        self.tally = Tally(registry)
         self.limits = HardLimits(channel, self._time_up)
 
     def start(self, claim: Claim) -> None:
@@ -110,7 +113,10 @@ class Executor:
 
     async def _run_plain(self, attempt: Attempt) -> None:
         OCCUPANT.set(attempt.task_id)
-        lane = attempt.lane = self._lanes.submit(attempt.handler.function, attempt.args, attempt.kwargs)
+        handler = attempt.handler
+        lane = attempt.lane = self._lanes.submit(
+            handler.function, attempt.args, attempt.kwargs, handler.retry_rules
+        )
         try:
             outcome = await outcome_of(lane)
         except BaseException as error:
@@ -132,7 +138,7 @@ class Executor:
         if not self._inflight.remove(attempt):
             return  # given back or timed out already: the next owner decides
         tally = self.tally
-        tally.done += 1
+        attempt.handler.done += 1
         run_s = monotonic() - attempt.started
         tally.ran(run_s)
         if run_s >= LONG_S:
@@ -148,16 +154,23 @@ class Executor:
             self.tally.ran(run_s)
             if run_s >= LONG_S:
                 self.tally.took_long(attempt.handler.name)
-            self._settle(attempt, outcome, attempt.options)
+            stretch = self._retries.ended(attempt.handler, outcome)
+            self._settle(attempt, outcome, attempt.options, stretch)
 
-    def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions) -> None:
-        decision = settlement(claim, outcome, options, self._now_ms(), chance())
+    def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions, stretch: float = 1.0) -> None:
+        decision = settlement(claim, outcome, options, self._now_ms(), chance(), stretch)
         self._count(decision)
         self._settler.add(decision)
 
     def _count(self, decision: Settlement) -> None:
         tally = self.tally
         match decision:
+            case Dismiss():
+                tally.discarded += 1
+                self._log.info(
+                    "task was discarded by its handler",
+                    task=to_text(decision.task_id), reason=decision.reason,
+                )  # fmt: skip
             case Bury():
                 tally.failed += 1
                 error = decision.errors[0]
@@ -167,6 +180,8 @@ class Executor:
                 )  # fmt: skip
             case RetryAt():
                 tally.retried += 1
+                if decision.error is None:
+                    self._retries.asked(decision.task_id, decision.counts.fence)
             case Release():
                 tally.released += 1
 
@@ -211,7 +226,7 @@ class Executor:
         if self._inflight.get(attempt.task_id) is attempt:
             self._inflight.strays += 1
             runner.add_done_callback(lambda _: self._stray_returned())
-            self._end(attempt, TimedOut(attempt.options.hard_timeout_s or 0.0, hard=True))
+            self._end(attempt, _late(attempt, attempt.options.hard_timeout_s, hard=True))
         runner.cancel()
 
     def interrupt(self) -> None:
@@ -241,10 +256,14 @@ class Executor:
 
 def _judge(attempt: Attempt, error: BaseException) -> Outcome:
     if attempt.interruption is Interruption.TIMEOUT:
-        return TimedOut(attempt.options.timeout_s or 0.0)
-    if attempt.interruption is Interruption.RELEASE and isinstance(error, asyncio.CancelledError):
-        return Released()
-    return Raised(describe(error))
+        return _late(attempt, attempt.options.timeout_s, hard=False)
+    if attempt.interruption is Interruption.RELEASE and issubclass(type(error), asyncio.CancelledError):
+        return Released()  # isinstance would ask the exception for its class, which is user code
+    return verdict(error, attempt.handler.retry_rules)
+
+
+def _late(attempt: Attempt, limit_s: float | None, *, hard: bool) -> TimedOut:
+    return TimedOut(limit_s or 0.0, hard, attempt.handler.retry_rules.final(TimeoutError))
 
 
 def _context(attempt: Attempt, envelope: Envelope) -> Context:

@@ -12,7 +12,7 @@ from enum import Enum
 from tqd.app import Handler
 from tqd.task.claim import Claim
 from tqd.task.model import TaskOptions
-from tqd.task.outcome import Done, Raised
+from tqd.task.outcome import Discarded, Done, Raised, RetryAsked
 
 OCCUPANT: ContextVar[bytes] = ContextVar("OCCUPANT", default=b"")
 """The id of the task for which the code of this context runs. It is inherited by what a handler starts:
@@ -63,7 +63,7 @@ class Attempt(Claim):
         self.deadline = 0.0
         self.interruption: Interruption | None = None
         self.runner: asyncio.Task[None] | None = None
-        self.lane: Future[Done | Raised] | None = None
+        self.lane: Future[Done | Raised | RetryAsked | Discarded] | None = None
 
 
 class Inflight:

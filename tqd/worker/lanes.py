@@ -11,7 +11,10 @@ import contextvars
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from tqd.task.outcome import Done, Raised, describe
+from tqd.task.outcome import Discarded, Done, Raised, RetryAsked
+from tqd.task.verdict import RetryRules, verdict
+
+Ended = Done | Raised | RetryAsked | Discarded
 
 
 class Lanes:
@@ -21,25 +24,31 @@ class Lanes:
         self._pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="tqd-lane")
 
     def submit(
-        self, function: Callable[..., object], args: list[object], kwargs: dict[str, object]
-    ) -> Future[Done | Raised]:
+        self,
+        function: Callable[..., object],
+        args: list[object],
+        kwargs: dict[str, object],
+        rules: RetryRules,
+    ) -> Future[Ended]:
         """Start a function in a lane, in a copy of the caller's context."""
         context = contextvars.copy_context()
-        return self._pool.submit(context.run, _call, function, args, kwargs)
+        return self._pool.submit(context.run, _call, function, args, kwargs, rules)
 
     def close(self) -> None:
         """Take no more work. Running threads are left to the end of the process."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-async def outcome_of(lane: Future[Done | Raised]) -> Done | Raised:
+async def outcome_of(lane: Future[Ended]) -> Ended:
     """Wait for a lane; cancelling the wait leaves a running thread alone."""
     return await asyncio.wrap_future(lane)
 
 
-def _call(function: Callable[..., object], args: list[object], kwargs: dict[str, object]) -> Done | Raised:
+def _call(
+    function: Callable[..., object], args: list[object], kwargs: dict[str, object], rules: RetryRules
+) -> Ended:
     try:
         return Done(function(*args, **kwargs))
     except BaseException as error:
         # A task may raise anything; the lane belongs to the next one.
-        return Raised(describe(error))
+        return verdict(error, rules)

@@ -137,5 +137,5 @@ def _message(watched: _Watched | None) -> HardDeadline:
         name=attempt.handler.name[:LONGEST_NAME],
         limit_s=attempt.options.hard_timeout_s or 0.0,
         left_s=round(watched.deadline - monotonic(), 3),
-        policy=policy(attempt.options),
+        policy=policy(attempt.options, attempt.handler.retry_rules),
     )

@@ -95,7 +95,7 @@ class StackSignal:
                     token=attempt.token,
                     name=attempt.handler.name[:LONGEST_NAME],
                     place=place_of(list(_inside(frame))),
-                    policy=policy(attempt.options),
+                    policy=policy(attempt.options, attempt.handler.retry_rules),
                 )
             )
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tqd.app import Registry
 from tqd.metrics.histogram import Histogram
 
 LONG_S = 0.5
@@ -11,15 +12,22 @@ LONG_S = 0.5
 class Tally:
     """Totals of this process, and run times since the last beat.
 
-    `failed` counts dead letters; `retried` failed attempts that have another one before them;
-    `superseded` settlements that came after the task had been given to somebody else. `lately` are the
-    handlers of long attempts that have ended since somebody looked.
+    `discarded` counts tasks that their handler ended; `failed` dead letters; `retried` attempts that have
+    another one before them, as they failed or their handler asked; `superseded` settlements that came
+    after the task had been given to somebody else. `lately` are the handlers of long attempts that have
+    ended since somebody looked.
     """
 
-    __slots__ = ("done", "failed", "last_run_s", "lately", "released", "retried", "runs", "superseded")
+    __slots__ = (
+        "_done_before", "_registry", "discarded", "failed", "last_run_s", "lately", "released", "retried",
+        "runs", "superseded",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.done = 0
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._done_before = 0
+        self._done_before = self.done
+        self.discarded = 0
         self.failed = 0
         self.retried = 0
         self.released = 0
@@ -27,6 +35,11 @@ class Tally:
         self.runs = Histogram()
         self.last_run_s = 0.0
         self.lately: list[str] = []
+
+    @property
+    def done(self) -> int:
+        """How many attempts ended well; counted by handler, so that it is counted once."""
+        return sum(handler.done for handler in self._registry) - self._done_before
 
     def ran(self, run_s: float) -> None:
         """Count the run time of an attempt, in s."""

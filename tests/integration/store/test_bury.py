@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.store_driver import ERROR, StoreDriver, bury, envelope, identity, other, release
+from tests.support.store_driver import (
+    ERROR,
+    StoreDriver,
+    bury,
+    envelope,
+    identity,
+    other,
+    past,
+    release,
+    retry_at,
+)
 from tests.support.wait import until
 from tqd.errors import StoreMismatch
 from tqd.task.model import TaskState
@@ -35,6 +45,26 @@ def test_a_dead_letter_keeps_everything_to_run_it_again(driver: StoreDriver) -> 
     assert (record.reason, record.attempts, record.failed_ms) == ("raised", 1, driver.now_ms)
     assert record.errors == ((ERROR.type, ERROR.message, ""),)
     assert record.worker == "w1"
+
+
+def test_a_dead_letter_has_the_errors_of_all_attempts(driver: StoreDriver) -> None:
+    driver.enqueue(1)
+    for attempt in (1, 2):
+        (claim,) = driver.claim().claims
+        driver.settle(retry_at(claim, driver.now_ms, error=past(attempt)))
+    (claim,) = driver.claim().claims
+    assert driver.settle(bury(claim)) == []
+    record = failure(driver, 1)
+    assert record.history == (past(2), past(1))
+    assert record.errors == ((ERROR.type, ERROR.message, ""),)
+
+
+def test_a_history_that_somebody_has_spoilt_stops_no_burial(driver: StoreDriver) -> None:
+    driver.enqueue(1)
+    (claim,) = driver.claim().claims
+    driver.client.hset(driver.keys.errors, identity(1), b"\xc1" * 300_000)  # type: ignore[arg-type]
+    assert driver.settle(bury(claim)) == []
+    assert failure(driver, 1).history == ()
 
 
 def test_only_who_asked_for_a_result_is_told(driver: StoreDriver) -> None:
@@ -103,12 +133,12 @@ def test_a_full_redis_lets_tasks_be_buried(driver: StoreDriver) -> None:
     assert driver.places() == {1: "dead"}
 
 
-@pytest.mark.parametrize("kind", ["dead", "failure", "attempts", "task"])
+@pytest.mark.parametrize("kind", ["dead", "failure", "attempts", "task", "errors"])
 def test_a_key_of_another_kind_leaves_the_task_claimed(driver: StoreDriver, kind: str) -> None:
     driver.enqueue(1)
     (claim,) = driver.claim().claims
     keys = driver.keys
-    key = {"dead": keys.dead, "failure": keys.failure, "attempts": keys.attempts, "task": keys.task}[kind]
+    key = getattr(keys, kind)
     driver.client.delete(key)
     driver.client.set(key, "garbage")
     before = driver.snapshot()

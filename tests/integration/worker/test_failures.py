@@ -30,6 +30,34 @@ class Odd(BaseException):
     pass
 
 
+class Text(str):
+    def __getitem__(self, key: object) -> str:
+        raise SystemExit("left while being cut")
+
+    def isascii(self) -> bool:
+        raise SystemExit("left while being looked at")
+
+
+class PrintsOddly(Exception):
+    def __str__(self) -> str:
+        return Text("odd")
+
+
+class Untouchable(Exception):
+    def __getattribute__(self, name: str) -> object:
+        raise SystemExit("left while being touched")
+
+    def __reduce__(self) -> str:
+        raise SystemExit("left while being pickled")
+
+
+class Nowhere(Exception):
+    pass
+
+
+Nowhere.__module__ = 5  # type: ignore[assignment]
+
+
 EXOTIC: dict[str, Callable[[], BaseException]] = {
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
@@ -40,6 +68,9 @@ EXOTIC: dict[str, Callable[[], BaseException]] = {
     "Odd": Odd,
     "Unprintable": Unprintable,
     "LeavesWhenPrinted": LeavesWhenPrinted,
+    "PrintsOddly": PrintsOddly,
+    "Untouchable": Untouchable,
+    "Nowhere": Nowhere,
     "TimeoutError": TimeoutError,
     "ExceptionGroup": lambda: BaseExceptionGroup("all", [SystemExit(1), ValueError("x")]),
     "huge": lambda: ValueError("x" * 1_000_000),

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tqd.client.options import LONGEST_S, placement, task_options
+from tqd.client.options import LONGEST_S, placement, retry_rules, task_options
 from tqd.errors import RegistrationError
 from tqd.task.model import NO_OPTIONS, TaskOptions
+from tqd.task.verdict import ALL_ERRORS
 
 NOTHING: dict[str, Any] = dict.fromkeys(
     ("queue", "max_retries", "timeout", "retry_delay", "max_retry_delay", "result_ttl", "hard_timeout")
@@ -97,3 +98,15 @@ def test_headers_that_are_no_texts_are_refused(headers: Any) -> None:
 def test_headers_travel_as_they_are() -> None:
     assert placement(NO_OPTIONS, None, None, {"a": "b"}).headers == {"a": "b"}
     assert placement(NO_OPTIONS, None, None, {}).headers == {}
+
+
+def test_rules_of_retries_are_given_as_types() -> None:
+    rules = retry_rules([ConnectionError, TimeoutError], ValueError)
+    assert (rules.retry_on, rules.give_up_on) == ((ConnectionError, TimeoutError), (ValueError,))
+    assert retry_rules(None, None) is ALL_ERRORS
+
+
+@pytest.mark.parametrize("given", ["ValueError", int, [ValueError, 1]])
+def test_rules_of_something_else_are_refused(given: Any) -> None:
+    with pytest.raises(RegistrationError, match=r"give_up_on has .*: it is an exception type"):
+        retry_rules(None, given)

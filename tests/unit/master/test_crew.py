@@ -108,9 +108,9 @@ def test_totals_grow_by_what_was_done_between_two_beats() -> None:
     totals = Totals()
     first = beat(done=3, failed=1, retried=1, released=1, superseded=1)
     totals.advance(None, first)
-    totals.advance(first, beat(done=10, failed=3, retried=4, released=5, superseded=6))
+    totals.advance(first, beat(done=10, failed=3, retried=4, released=5, superseded=6, discarded=2))
     assert (totals.done, totals.failed, totals.retried) == (10, 3, 4)
-    assert (totals.released, totals.superseded) == (5, 6)
+    assert (totals.released, totals.superseded, totals.discarded) == (5, 6, 2)
 
 
 def test_a_replaced_workers_counts_are_kept() -> None:

@@ -11,9 +11,12 @@ from tqd.store.calls import MAX_BATCH, SETTLE_BATCH, Claimant, Claimed, NewTask,
 from tqd.store.keys import Keys
 from tqd.store.scripts import BY_SHA, sha
 from tqd.task.claim import Claim, Counts
+from tqd.task.history import PastError
+from tqd.task.model import TaskState
 from tqd.task.outcome import ErrorInfo
-from tqd.task.settle import Bury, Complete, Completes, Finish, Park, Release, RetryAt, Settlement
-from tqd.wire.records import FailureRecord
+from tqd.task.settle import Bury, Complete, Completes, Dismiss, Finish, Park, Release, RetryAt, Settlement
+from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS, decode_history
+from tqd.wire.records import FailureRecord, ResultRecord
 
 KEYS = Keys("ns")
 LUA_LINES = 65
@@ -149,19 +152,35 @@ def test_each_settlement_has_its_script() -> None:
         Park(identity(7), b"t", "job", COUNTS),
         Bury(claim, "raised", (ERROR,), 4, 5000),
         Finish(identity(8), b"t", 5000, b"result"),
+        Dismiss(identity(9), b"t", "obsolete", 0),
     ]
     commands = settler().settle(batch, 99)
     assert sorted(map(script, commands)) == sorted(
-        ["bury", "complete", "complete", "finish", "park", "release", "retry"]
+        ["bury", "complete", "complete", "complete", "finish", "park", "release", "retry"]
     )
     by_name = {script(command): command for command in commands}
-    assert arguments(by_name["retry"]) == [identity(2), b"t", 55, b"1:2:3"]
+    assert arguments(by_name["retry"]) == [
+        HISTORY_TASKS, HISTORY_BYTES, identity(2), b"t", 55, b"1:2:3", b"",
+    ]  # fmt: skip
     assert arguments(by_name["release"]) == [identity(6), b"t", b"1:2:3"]
     assert arguments(by_name["park"]) == [identity(7), b"t", b"1:2:3"]
     assert arguments(by_name["finish"]) == [identity(8), b"t", 5000, b"result"]
     assert arguments(by_name["bury"])[:4] == [identity(1), b"t", 99, 10]
-    record = FailureRecord.decode(arguments(by_name["bury"])[4])
+    record = FailureRecord.decode(arguments(by_name["bury"])[4] + b"\xc4\0")
     assert (record.envelope, record.reason, record.attempts, record.worker) == (b"payload", "raised", 4, "w")
+
+
+def test_a_dismissed_task_leaves_a_record_for_who_asked_for_a_result() -> None:
+    (command,) = settler().settle([Dismiss(identity(1), b"t", "obsolete", 5000)], 99)
+    assert (script(command), arguments(command)[:3]) == ("finish", [identity(1), b"t", 5000])
+    record = ResultRecord.decode(arguments(command)[3])
+    assert (record.state, record.value, record.error_message) == (TaskState.CANCELLED, None, "obsolete")
+
+
+def test_the_error_of_a_failed_attempt_goes_with_its_retry() -> None:
+    error = PastError(attempt=1, failed_ms=9, reason="raised", type="KeyError", message="'a'", place="")
+    (command,) = settler().settle([RetryAt(identity(2), b"t", "q", 55, COUNTS, error)], 99)
+    assert decode_history(arguments(command)[-1]) == (error,)
 
 
 def test_nothing_to_settle_is_no_call() -> None:

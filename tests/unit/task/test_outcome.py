@@ -70,6 +70,34 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     assert [info.message for info in describe(one)] == ["one", "two"]
 
 
+class Untrue(Exception):
+    def __bool__(self) -> bool:
+        raise SystemExit("asked whether it is true")
+
+    def __getattribute__(self, name: str) -> object:
+        raise SystemExit("asked for an attribute")
+
+
+def test_no_code_of_an_exception_is_run_to_follow_its_chain() -> None:
+    error = raised(RuntimeError("top"), raised(Untrue("middle"), KeyError("root")))
+    assert [info.type.rpartition(".")[2] for info in describe(error)] == ["RuntimeError", "Untrue", "KeyError"]
+
+
+class Text(str):
+    def isascii(self) -> bool:
+        raise SystemExit
+
+
+class Textual(Exception):
+    def __str__(self) -> str:
+        return Text("odd")
+
+
+def test_a_message_is_plain_text_whatever_str_returns() -> None:
+    (info,) = describe(Textual())
+    assert (type(info.message), info.message) == (str, "odd")
+
+
 def test_a_long_chain_is_cut() -> None:
     error: BaseException = ValueError(0)
     for number in range(1, 50):

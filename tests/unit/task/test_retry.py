@@ -22,3 +22,12 @@ def test_any_number_of_failures_has_a_delay() -> None:
 
 def test_a_base_beyond_the_limit_is_the_limit() -> None:
     assert retry_delay_s(0, 60.0, 10.0, 0.0) == 10.0
+
+
+def test_a_stretched_delay_may_pass_its_limit() -> None:
+    assert retry_delay_s(10, 1.0, 600.0, 0.0, stretch=10.0) == 6000.0
+
+
+def test_no_delay_is_stretched_as_one_second_and_keeps_its_jitter() -> None:
+    assert retry_delay_s(0, 0.0, 600.0, 0.0, stretch=4.0) == 4.0
+    assert retry_delay_s(0, 0.0, 600.0, 1.0, stretch=4.0) == 4.0 * (1 - JITTER)

@@ -7,19 +7,23 @@ import pytest
 from tqd.task.claim import Claim, Counts
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.outcome import (
+    Discarded,
     Done,
     ErrorInfo,
     Killed,
     Outcome,
     Raised,
     Released,
+    RetryAsked,
     TimedOut,
     UnknownName,
     Unreadable,
 )
 from tqd.task.settle import (
+    FREE_CLAIMS,
     Bury,
     Complete,
+    Dismiss,
     Park,
     Release,
     RetryAt,
@@ -34,10 +38,17 @@ ERROR = ErrorInfo(type="ValueError", message="no", traceback="...")
 FAILURES = (Raised((ERROR,)), TimedOut(30.0), TimedOut(30.0, hard=True), Killed(ERROR))
 
 
-def settle(outcome: Outcome, attempts: int = 0, chance: float = 0.0, **options: float) -> Settlement:
-    claim = Claim(b"i" * 16, b"3:%d:1:mail" % attempts, b"payload")
+def settle(
+    outcome: Outcome,
+    attempts: int = 0,
+    chance: float = 0.0,
+    fence: int = 3,
+    stretch: float = 1.0,
+    **options: float,
+) -> Settlement:
+    claim = Claim(b"i" * 16, b"%d:%d:1:mail" % (fence, attempts), b"payload")
     chosen = TaskOptions(**options).over(DEFAULTS)  # type: ignore[arg-type]
-    return settlement(claim, outcome, chosen, NOW_MS, chance)
+    return settlement(claim, outcome, chosen, NOW_MS, chance, stretch)
 
 
 def values(counts: Counts) -> tuple[int, int, int]:
@@ -144,3 +155,69 @@ def test_a_reclaim_puts_one_crash_on_record() -> None:
 @pytest.mark.parametrize(("ttl_s", "ttl_ms"), [(None, 0), (0.0, 0), (0.0004, 0), (0.5, 500), (60.0, 60_000)])
 def test_a_results_time_is_in_whole_ms(ttl_s: float | None, ttl_ms: int) -> None:
     assert result_ttl_ms(TaskOptions(result_ttl_s=ttl_s)) == ttl_ms
+
+
+@pytest.mark.parametrize("failure", [Raised((ERROR,), final=True), TimedOut(1.0, final=True)])
+def test_what_is_not_to_be_tried_again_is_buried_at_once(failure: Outcome) -> None:
+    end = settle(failure, max_retries=9)
+    assert isinstance(end, Bury)
+    assert end.attempts == 1
+
+
+def test_a_failed_attempt_leaves_its_error_in_the_history() -> None:
+    where = ErrorInfo(type="KeyError", message="'a'", traceback='  File "shop.py", line 7, in pay\n    x\n')
+    end = settle(Raised((where, ERROR)), attempts=1)
+    assert isinstance(end, RetryAt) and end.error is not None
+    assert (end.error.attempt, end.error.failed_ms, end.error.reason) == (2, NOW_MS, "raised")
+    assert (end.error.type, end.error.message, end.error.place) == ("KeyError", "'a'", "shop.py:7 in pay")
+
+
+def test_a_retry_that_is_asked_for_comes_when_asked_and_costs_nothing() -> None:
+    end = settle(RetryAsked(7.5, False, (ERROR,)), attempts=3, max_retries=3, chance=0.9, stretch=10.0)
+    assert isinstance(end, RetryAt)
+    assert (end.due_ms, values(end.counts), end.error) == (NOW_MS + 7500, (3, 3, 1), None)
+
+
+def test_a_retry_without_a_delay_waits_as_the_policy_says() -> None:
+    end = settle(RetryAsked(None, False, (ERROR,)), attempts=2)
+    assert isinstance(end, RetryAt) and end.due_ms == NOW_MS + 4000
+
+
+def test_a_retry_that_spends_costs_an_attempt_and_ends_with_the_last() -> None:
+    end = settle(RetryAsked(7.5, True, (ERROR,)), attempts=2, max_retries=3)
+    assert isinstance(end, RetryAt) and end.error is not None
+    assert (end.due_ms, values(end.counts)) == (NOW_MS + 7500, (3, 3, 1))
+    assert isinstance(settle(RetryAsked(7.5, True, (ERROR,)), attempts=3, max_retries=3), Bury)
+
+
+def test_retries_for_nothing_end_at_the_thousandth_claim() -> None:
+    asked = RetryAsked(0.0, False, (ERROR,))
+    before = settle(asked, fence=FREE_CLAIMS - 1, max_retries=1)
+    assert isinstance(before, RetryAt) and before.counts.attempts == 0
+    spent = settle(asked, fence=FREE_CLAIMS, max_retries=1)
+    assert isinstance(spent, RetryAt) and spent.counts.attempts == 1
+    end = settle(asked, fence=FREE_CLAIMS + 1, attempts=1, max_retries=1)
+    assert isinstance(end, Bury) and end.errors == (ERROR,)
+
+
+def test_a_task_that_asks_for_ever_ends() -> None:
+    fence, attempts, claims = 1, 0, 0
+    while True:
+        claims += 1
+        end = settle(RetryAsked(0.0, False, (ERROR,)), fence=fence, attempts=attempts)
+        if isinstance(end, Bury):
+            break
+        assert isinstance(end, RetryAt)
+        fence, attempts = fence + 1, end.counts.attempts
+    assert claims == FREE_CLAIMS + 3
+
+
+def test_a_discarded_task_is_dismissed_with_its_reason() -> None:
+    end = settle(Discarded("obsolete"), result_ttl_s=60.0)
+    assert isinstance(end, Dismiss)
+    assert (end.task_id, end.token, end.reason, end.ttl_ms) == (b"i" * 16, b"3:0:1:mail", "obsolete", 60_000)
+
+
+def test_a_stretch_makes_the_policys_delay_longer() -> None:
+    end = settle(FAILURES[0], stretch=4.0, retry_delay_s=2.0)
+    assert isinstance(end, RetryAt) and end.due_ms == NOW_MS + 8000

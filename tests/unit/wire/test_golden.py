@@ -6,6 +6,7 @@ new versions; never change one. Hexadecimal, so that a difference can be read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tqd.task.history import PastError
 from tqd.task.model import NO_OPTIONS, TaskOptions, TaskState
 from tqd.wire.envelope import Envelope, decode_envelope, decode_value, encode_envelope, encode_value
 from tqd.wire.records import FailureRecord, ResultRecord
@@ -60,12 +62,29 @@ ENVELOPES = {
     "envelope_1_ext": Envelope("shop.pay", EXT_VALUES, {}, "default", 0, NO_OPTIONS, {}),
 }
 
+HISTORY = (
+    PastError(
+        attempt=2, failed_ms=1_700_000_000_000, reason="timed out", type="TimeoutError", message="é", place=""
+    ),
+    PastError(
+        attempt=1,
+        failed_ms=1_600_000_000_000,
+        reason="raised",
+        type="KeyError",
+        message="'a'",
+        place="a.py:1 in f",
+    ),
+)
+
 RESULTS = {
     "result_1_done": ResultRecord(
         state=TaskState.DONE, value=encode_value({"a": Decimal(1)}), finished_ms=1_700_000_000_000
     ),
     "result_1_dead": ResultRecord(
         state=TaskState.DEAD, error_type="ValueError", error_message="no", finished_ms=1_700_000_000_000
+    ),
+    "result_1_cancelled": ResultRecord(
+        state=TaskState.CANCELLED, error_message="obsolete", finished_ms=1_700_000_000_000
     ),
 }
 
@@ -107,9 +126,14 @@ def test_a_result_of_version_1_is_read_and_written(name: str) -> None:
     assert RESULTS[name].encode() == golden(name)
 
 
-def test_a_failure_of_version_1_is_read_and_written() -> None:
+def test_a_failure_of_version_1_is_read() -> None:
     assert FailureRecord.decode(golden("failure_1")) == FAILURE
-    assert FAILURE.encode() == golden("failure_1")
+
+
+def test_a_failure_of_version_2_is_read_and_written() -> None:
+    expected = replace(FAILURE, history=HISTORY)
+    assert FailureRecord.decode(golden("failure_2")) == expected
+    assert expected.encode() == golden("failure_2")
 
 
 def handler(

@@ -2,9 +2,10 @@
 -- KEYS[1] claims:<worker> hash id -> token
 -- KEYS[2] task            hash id -> envelope
 -- KEYS[3] attempts        hash id -> fence:attempts:crashes
+-- KEYS[4] errors          hash id -> errors of failed attempts
 -- ARGV: id, token, id, token, ... (1 to 1000 tasks)
 -- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
--- Cost: O(tasks), 4 commands.
+-- Cost: O(tasks), 5 commands.
 local ids = {}
 for i = 1, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
@@ -20,7 +21,10 @@ for i, id in ipairs(ids) do
 end
 if #ours > 0 then
   -- The claim goes last: when another key is of another kind, the task stays claimed.
-  if #counted > 0 then redis.call('HDEL', KEYS[3], unpack(counted)) end
+  if #counted > 0 then
+    redis.call('HDEL', KEYS[4], unpack(counted))
+    redis.call('HDEL', KEYS[3], unpack(counted))
+  end
   redis.call('HDEL', KEYS[2], unpack(ours))
   redis.call('HDEL', KEYS[1], unpack(ours))
 end

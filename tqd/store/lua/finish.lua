@@ -3,15 +3,17 @@
 -- KEYS[2] task            hash id -> envelope
 -- KEYS[3] attempts        hash id -> fence:attempts:crashes
 -- KEYS[4] result:<id>     string; also the name of the channel on which the record is published
+-- KEYS[5] errors          hash id -> errors of failed attempts
 -- ARGV[1] id              ARGV[2] token
 -- ARGV[3] ms that the result is kept (> 0)
 -- ARGV[4] result record
 -- Returns {} when done, {id} when the claim is not, or no longer, this worker's.
--- Cost: O(1), 6 commands.
+-- Cost: O(1), 7 commands.
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then
   return { ARGV[1] }
 end
 -- The claim goes after the others: when a key is of another kind, the task stays claimed.
+redis.call('HDEL', KEYS[5], ARGV[1])
 redis.call('HDEL', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])

@@ -3,18 +3,25 @@
 -- KEYS[2] attempts        hash id -> fence:attempts:crashes
 -- KEYS[3] due:<queue>     zset id -> due ms
 -- KEYS[4] bell:<queue>    list, at most one token
--- ARGV: id, token, due ms (Redis's clock), fence:attempts:crashes, ... (1 to 500 tasks)
+-- KEYS[5] errors          hash id -> errors of failed attempts, the newest first
+-- ARGV[1] tasks in errors at most; others keep none   ARGV[2] bytes of one task's errors at most
+-- ARGV[3..] id, token, due ms (Redis's clock), fence:attempts:crashes, error or '', ... (1 to 500 tasks)
 -- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
 -- Rings when the queue's next due time has changed, so that a worker sets its timer anew.
--- Cost: O(tasks · log scheduled), 4 commands a task and 5 more.
+-- Cost: O(tasks · log scheduled), 6 commands a task and 6 more.
 redis.call('HLEN', KEYS[2]) -- a key of another kind fails here or in the next line, before the first write
 local head = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
-local lost = {}
-for i = 1, #ARGV, 4 do
+local kept, lost = redis.call('HLEN', KEYS[5]), {}
+for i = 3, #ARGV, 5 do
   if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then
     redis.call('HDEL', KEYS[1], ARGV[i])
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 3])
     redis.call('ZADD', KEYS[3], ARGV[i + 2], ARGV[i])
+    local past = ARGV[i + 4] ~= '' and (redis.call('HGET', KEYS[5], ARGV[i]) or '')
+    if past and (past ~= '' or kept < tonumber(ARGV[1])) then
+      local errors = string.sub(ARGV[i + 4] .. past, 1, tonumber(ARGV[2]))
+      kept = kept + redis.call('HSET', KEYS[5], ARGV[i], errors)
+    end
   else
     lost[#lost + 1] = ARGV[i]
   end
