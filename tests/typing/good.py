@@ -26,7 +26,7 @@ def thumbnail(path: str, size: int = 100) -> bytes:
     return b""
 
 
-@tq.task(name="thumbnail")
+@tq.task(name="thumbnail", retry_on=(OSError, ValueError), give_up_on=KeyError)
 def thumbnail_with_options(path: str, size: int = 100) -> bytes:
     return b""
 

@@ -65,8 +65,6 @@ def title(status: Status, width: int | None) -> Line:
         (generation(status), Tone.PLAIN),
         (printable(str(master.get("node", ""))), Tone.FAINT),
     ]
-    if totals.get("discarded"):
-        parts.insert(2, (f"{count(totals['discarded'])} discarded", Tone.PLAIN))
     return joined(parts, width)
 
 
@@ -115,6 +113,8 @@ def tasks(status: Status, width: int | None) -> Line:
         (f"{count(totals.get('released'))} given back", Tone.PLAIN),
         (f"{count(totals.get('superseded'))} superseded", Tone.PLAIN),
     ]
+    if totals.get("discarded"):
+        parts.insert(2, (f"{count(totals['discarded'])} discarded", Tone.PLAIN))
     return joined(parts, width)
 
 

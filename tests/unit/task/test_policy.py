@@ -6,6 +6,7 @@ import pytest
 
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.policy import options_of, policy
+from tqd.task.verdict import RetryRules
 
 CHOSEN = TaskOptions(max_retries=7, retry_delay_s=1.5, max_retry_delay_s=60.0, result_ttl_s=3600.0)
 
@@ -13,6 +14,12 @@ CHOSEN = TaskOptions(max_retries=7, retry_delay_s=1.5, max_retry_delay_s=60.0, r
 def test_a_policy_is_retries_delays_and_the_results_time() -> None:
     assert policy(CHOSEN.over(DEFAULTS)) == [7, 1.5, 60.0, 3600.0]
     assert policy(TaskOptions()) == [0, 0.0, 0.0, 0.0]
+
+
+def test_who_does_not_retry_a_timeout_is_not_retried_when_killed_for_one() -> None:
+    assert policy(CHOSEN, RetryRules(give_up_on=(TimeoutError,))) == [0, 1.5, 60.0, 3600.0]
+    assert policy(CHOSEN, RetryRules(retry_on=(ValueError,)))[0] == 0
+    assert policy(CHOSEN, RetryRules(retry_on=(OSError,)))[0] == 7, "a TimeoutError is an OSError"
 
 
 def test_options_survive_the_way_there_and_back() -> None:
