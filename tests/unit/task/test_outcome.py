@@ -80,7 +80,8 @@ class Untrue(Exception):
 
 def test_no_code_of_an_exception_is_run_to_follow_its_chain() -> None:
     error = raised(RuntimeError("top"), raised(Untrue("middle"), KeyError("root")))
-    assert [info.type.rpartition(".")[2] for info in describe(error)] == ["RuntimeError", "Untrue", "KeyError"]
+    names = [info.type.rpartition(".")[2] for info in describe(error)]
+    assert names == ["RuntimeError", "Untrue", "KeyError"]
 
 
 class Text(str):
