@@ -1,283 +1,418 @@
-"""The store against a small model: whatever is called in whatever order, both agree where every task is.
+"""The store against a small model, on every engine: whatever is called in whatever order, both agree.
 
-The model is what DESIGN says in words: a task is in one place, only the newest owner moves it, a call
-that is repeated changes nothing.
+The stores of a producer, of three workers on two nodes and of two keepers are called; replies get lost,
+workers die, are fenced and taken back by both keepers, owners come late, scripts are forgotten and Redis
+is killed and started again. After each step everything in Redis is compared with the model, and audited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
 
+from tests.support.engines import Engine
 from tests.support.redis_server import RedisServer
-from tests.support.store_driver import (
-    QUEUES,
-    StoreDriver,
-    bury,
-    complete,
-    identity,
-    numbers,
-    park,
-    past,
-    release,
-    retry_at,
-)
-from tqd.task.claim import Claim, parse_token
-from tqd.task.settle import Settlement, reclaimed
+from tests.support.store_driver import StoreDriver, bury, complete, finish, identity, park, release, retry_at
+from tests.support.store_model import StoreModel
+from tqd.store import calls
+from tqd.store.audit import audit
+from tqd.store.connection import Endpoint, SyncLink
+from tqd.store.node_store import NodeStore
+from tqd.store.snapshot import Snapshot
+from tqd.store.worker_store import WorkerStore
+from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.settle import Completes, Settlement, reclaimed
 
-WORKERS = ("w1", "w2")
-BOTH = (*QUEUES, "low_priority")
+T = TypeVar("T")
+NODES = {"w1": "a", "w2": "a", "w3": "b"}
+WORKERS = tuple(NODES)
+QUEUES = ("default", "low_priority")
+LEASE_MS, MAX_DEAD = 400, 3
 workers = st.sampled_from(WORKERS)
-queues = st.sampled_from(BOTH)
+queues = st.sampled_from(QUEUES)
+nodes = st.sampled_from(("a", "b"))
 picks = st.integers(0, 1000)
+limits = st.lists(st.sampled_from([6, 3, 1, 0]), min_size=len(QUEUES), max_size=len(QUEUES))
+Way = Callable[[Claim, int], Settlement]
+
+
+def counts(claim: Claim) -> Counts:
+    return parse_token(claim.token)[0]
+
+
+def queue_of(claim: Claim) -> str:
+    return parse_token(claim.token)[1]
+
+
+WAYS: dict[str, Way] = {
+    "complete": lambda claim, _: complete(claim),
+    "completes": lambda claim, _: Completes([claim.task_id, claim.token]),
+    "finish": lambda claim, _: finish(claim),
+    "bury": lambda claim, _: bury(claim),
+    "bury and tell": lambda claim, _: bury(claim, ttl_ms=60_000),
+    "retry": lambda claim, due_ms: retry_at(claim, due_ms, counts(claim).charged(), queue_of(claim)),
+    "release": lambda claim, _: release(claim, counts(claim), queue_of(claim)),
+    "park": lambda claim, _: park(claim, counts=counts(claim)),
+}
+ways = st.sampled_from(sorted(WAYS))
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Rules call the store and the model; the invariant compares them."""
+    """Rules call the stores and the model; the invariants compare them."""
 
     server: RedisServer
 
     def __init__(self) -> None:
         super().__init__()
+        if not self.server.running:
+            self.server.start()
         self.server.client.flushall()
-        self.driver = StoreDriver(self.server)
-        self.ready: dict[str, list[int]] = {queue: [] for queue in BOTH}
-        self.due: dict[str, dict[int, int]] = {queue: {} for queue in BOTH}
-        self.claims: dict[str, dict[int, Claim]] = {worker: {} for worker in WORKERS}
-        self.fences: dict[int, int] = {}
-        self.ended: dict[int, str] = {}
-        self.old_claims: list[tuple[str, Claim]] = []
-        self.repeat: Callable[[], None] | None = None
-        self.next = 1
-        self.runs = 0
-        self.bases: dict[int, int] = {}
-
-    @initialize()
-    def hire(self) -> None:
-        self.driver.hire(*WORKERS)
+        self.driver = StoreDriver(self.server, MAX_DEAD)
+        self.link = SyncLink(Endpoint(self.server.url))
+        self.runner = asyncio.Runner()
+        endpoint, keys = Endpoint(self.server.url), self.driver.keys
+        self.stores = {w: WorkerStore(endpoint, keys, n, w, QUEUES, MAX_DEAD) for w, n in NODES.items()}
+        self.keepers = {node: NodeStore(endpoint, keys, node) for node in ("a", "b")}
+        for store in (*self.stores.values(), *self.keepers.values()):
+            store.now_ms = lambda: self.driver.now_ms  # type: ignore[method-assign]
+        self.model = StoreModel(MAX_DEAD)
+        self.model.ready, self.model.due = {q: [] for q in QUEUES}, {q: {} for q in QUEUES}
+        self.model.parked, self.model.claims = {"later": []}, {w: {} for w in WORKERS}
+        self.leases: dict[str, int] = {}
+        self.old: list[tuple[str, Claim]] = []
+        self.repeat: Callable[[], None] = lambda: None
+        self.next, self.restarts = 1, 0
+        for worker in WORKERS:
+            self.start(worker)
+        for queue in QUEUES:
+            self.enqueue_some(queue, 6, 0)
 
     def teardown(self) -> None:
+        for store in (*self.stores.values(), *self.keepers.values()):
+            self.do(store.close())
+        self.runner.close()
+        self.link.close()
         self.driver.close()
 
-    # -- producing -------------------------------------------------------------------------------
+    def do(self, call: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(call)
 
-    @rule(queue=queues, count=st.integers(1, 4), delay_ms=st.sampled_from([0, 0, 5, 50]))
+    # -- producing, and time ---------------------------------------------------------------------
+
+    @rule(queue=queues, count=st.integers(1, 6), delay_ms=st.sampled_from([0, 0, 0, 5, 50]))
     def enqueue(self, queue: str, count: int, delay_ms: int) -> None:
+        self.enqueue_some(queue, count, delay_ms)
+
+    def enqueue_some(self, queue: str, count: int, delay_ms: int) -> None:
         new = list(range(self.next, self.next + count))
         self.next += count
         call, due_ms = self.next, self.driver.now_ms + delay_ms if delay_ms else 0
-        stored = self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call)
-        assert stored == count
-        if due_ms:
-            self.due[queue].update(dict.fromkeys(new, due_ms))
-        else:
-            self.ready[queue] += new
+        assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == count
+        self.model.enqueue(new, queue, due_ms)
 
         def again() -> None:
             assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == 0
 
         self.repeat = again
 
-    @rule(ms=st.integers(1, 60))
+    @rule(ms=st.integers(-1, 60))
     def time_goes_by(self, ms: int) -> None:
-        self.driver.now_ms += ms
+        """Until after so long, or until the next task is due, or nearly."""
+        next_ms = self.model.next_due() + min(ms, 0)
+        self.driver.now_ms = max(self.driver.now_ms, next_ms) if ms < 1 else self.driver.now_ms + ms
 
-    # -- consuming -------------------------------------------------------------------------------
+    # -- claiming --------------------------------------------------------------------------------
 
-    @rule(worker=workers, credit=st.integers(0, 6), caps=st.lists(st.integers(0, 4), min_size=2, max_size=2))
-    def claim(self, worker: str, credit: int, caps: list[int]) -> None:
-        claimed = self.driver.claim(credit, worker, BOTH, caps)
-        expected: list[int] = []
-        for queue, cap in zip(BOTH, caps, strict=True):
-            ripe = [(ms, n) for n, ms in self.due[queue].items() if ms <= self.driver.now_ms]
-            for _, number in sorted(ripe):
-                del self.due[queue][number]
-                self.ready[queue].append(number)
-            take = min(cap, credit - len(expected))
-            expected += self.ready[queue][:take]
-            self.ready[queue] = self.ready[queue][take:]
-        assert numbers(claimed) == expected
-        waiting = [ms for due in self.due.values() for ms in due.values()]
-        assert claimed.next_due_ms == min(waiting, default=0)
-        assert claimed.work_left == any(self.ready.values())
-        for number, claim in zip(expected, claimed.claims, strict=True):
-            fence = parse_token(claim.token)[0].fence
-            assert fence == self.fences.get(number, 0) + 1, "the fence rises with each claim"
-            self.fences[number] = fence
-            self.claims[worker][number] = claim
-            self.old_claims.append((worker, claim))
+    @rule(
+        worker=workers, credit=st.integers(1, 6), caps=limits,
+        backwards=st.booleans(), how=st.sampled_from(["new", "new", "new", "woken", "old"]),
+        reply_is_lost=st.booleans(),
+    )  # fmt: skip
+    def claim(
+        self, worker: str, credit: int, caps: list[int], backwards: bool, how: str, reply_is_lost: bool
+    ) -> None:
+        """Claim: as a worker that has just started, that heard the bell, or that may have been fenced off."""
+        if how != "old":
+            self.start(worker)
+        order = QUEUES[::-1] if backwards else QUEUES
+        wanted = list(zip(order, caps, strict=True))
+        if how == "woken":
+            self.driver.silence(*QUEUES)
+        before = set(self.model.claims[worker])
+        expected = self.model.claim(worker, self.driver.now_ms, credit, wanted)
+        claimed = self.do(self.stores[worker].exchange([], credit, wanted)).claimed
+        assert claimed is not None
+        assert claimed.fenced == (worker not in self.model.may_claim)
+        if claimed.fenced:
+            self.do(self.stores[worker].ring())
+            return
+        if reply_is_lost:
+            held = self.do(self.stores[worker].held())
+            got = {as_number(i): token for i, token in held.items() if as_number(i) not in before}
+        else:
+            got = {as_number(one.task_id): one.token for one in claimed.claims}
+            assert list(got) == list(expected), "in order"
+        assert got == expected
+        assert (claimed.next_due_ms, claimed.dropped) == (self.model.next_due(), 0)
+        assert claimed.work_left == any(self.model.ready.values())
+        assert all(one.envelope == b"payload %d" % as_number(one.task_id) for one in claimed.claims)
+        self.old += [(worker, Claim(identity(n), token, b"")) for n, token in expected.items()]
 
     # -- settling --------------------------------------------------------------------------------
 
     def held(self) -> list[tuple[str, int]]:
-        return [(worker, number) for worker in WORKERS for number in self.claims[worker]]
-
-    def settle(self, pick: int, make: Callable[[Claim, str], Settlement]) -> tuple[int, str]:
-        """Settle one claim in hand; returns the task and its queue."""
-        worker, number = self.held()[pick % len(self.held())]
-        claim = self.claims[worker].pop(number)
-        queue = parse_token(claim.token)[1]
-        settlement = make(claim, queue)
-        assert self.driver.settle(settlement, worker=worker) == []
-
-        def again() -> None:
-            assert self.driver.settle(settlement, worker=worker) == [identity(number)]
-
-        self.repeat = again
-        return number, queue
+        return [(worker, number) for worker in WORKERS for number in self.model.claims[worker]]
 
     @precondition(lambda self: self.held())
-    @rule(pick=picks)
-    def complete(self, pick: int) -> None:
-        number, _ = self.settle(pick, lambda claim, _: complete(claim))
-        self.ended[number] = ""
+    @rule(pick=picks, chosen=st.lists(ways, min_size=1, max_size=4), delay_ms=st.integers(0, 50))
+    def settle(self, pick: int, chosen: list[str], delay_ms: int) -> None:
+        self.settle_some(pick, chosen, delay_ms)
 
     @precondition(lambda self: self.held())
-    @rule(pick=picks)
-    def bury(self, pick: int) -> None:
-        number, _ = self.settle(pick, lambda claim, _: bury(claim))
-        self.ended[number] = "dead"
+    @rule(pick=picks, way=ways, delay_ms=st.integers(0, 50))
+    def settle_one(self, pick: int, way: str, delay_ms: int) -> None:
+        self.settle_some(pick, [way], delay_ms)
 
-    @precondition(lambda self: self.held())
-    @rule(pick=picks)
-    def park(self, pick: int) -> None:
-        number, _ = self.settle(pick, lambda claim, _: park(claim, counts=parse_token(claim.token)[0]))
-        self.ended[number] = "parked:later"
-
-    @precondition(lambda self: self.held())
-    @rule(pick=picks, delay_ms=st.integers(0, 50))
-    def retry(self, pick: int, delay_ms: int) -> None:
+    def settle_some(self, pick: int, chosen: list[str], delay_ms: int) -> None:
+        """A worker settles several of its claims in one exchange."""
+        worker, _ = self.held()[pick % len(self.held())]
+        batch = list(zip(self.model.claims[worker], chosen, strict=False))
         due_ms = self.driver.now_ms + delay_ms
+        settlements = [WAYS[way](self.claim_of(worker, number), due_ms) for number, way in batch]
 
-        def later(claim: Claim, queue: str) -> Settlement:
-            return retry_at(claim, due_ms, parse_token(claim.token)[0].charged(), queue, past(1))
-
-        number, queue = self.settle(pick, later)
-        self.due[queue][number] = due_ms
-
-    @precondition(lambda self: self.held())
-    @rule(pick=picks)
-    def release(self, pick: int) -> None:
-        def back(claim: Claim, queue: str) -> Settlement:
-            return release(claim, parse_token(claim.token)[0], queue)
-
-        number, queue = self.settle(pick, back)
-        self.ready[queue].insert(0, number)
-
-    @rule(worker=workers)
-    def reclaim(self, worker: str) -> None:
-        """Give back what a worker holds, as after its death, while it may still settle."""
-        held = sorted(self.claims[worker].items())
-        self.claims[worker] = {}
-        for queue in BOTH:
-            back = [number for number, claim in held if parse_token(claim.token)[1] == queue]
-            self.ready[queue] = back + self.ready[queue]
-        releases = [reclaimed(claim.task_id, claim.token) for _, claim in held]
-        assert self.driver.settle(*releases, worker=worker) == []
-
-    # -- dead letters ----------------------------------------------------------------------------
-
-    def dead(self) -> list[int]:
-        return sorted(number for number, place in self.ended.items() if place == "dead")
-
-    @precondition(lambda self: self.dead())
-    @rule(pick=picks, queue=queues)
-    def replay(self, pick: int, queue: str) -> None:
-        number = self.dead()[pick % len(self.dead())]
-        self.runs += 1
-        run = f"run {self.runs}"
-        assert self.driver.replay(number, queue=queue, run=run) == [number]
-        del self.ended[number]
-        self.ready[queue].append(number)
-        base = max(self.driver.now_ms, self.bases.get(number, 0) + 100_000)
-        assert base > self.fences[number], "the fence rises over a replay, too"
-        self.fences[number] = self.bases[number] = base
+        def send() -> list[bytes]:
+            exchanged = self.do(self.stores[worker].exchange(settlements, 0, []))
+            assert exchanged.refusal is None
+            return sorted(exchanged.lost)
 
         def again() -> None:
-            assert self.driver.replay(number, queue=queue, run=run) == [number]
+            assert send() == sorted(identity(number) for number, _ in batch), "their claims are gone"
 
+        assert send() == []
+        self.expect(worker, batch, due_ms)
         self.repeat = again
 
-    @precondition(lambda self: self.dead())
-    @rule(pick=picks)
-    def purge(self, pick: int) -> None:
-        number = self.dead()[pick % len(self.dead())]
-        died_ms = self.driver.client.zscore(self.driver.keys.dead, identity(number))
-        assert self.driver.purge((number, int(died_ms or 0))) == [number]
-        del self.ended[number]
+    @precondition(lambda self: self.held())
+    @rule(pick=picks, way=ways, keeper=nodes)
+    def a_keeper_settles(self, pick: int, way: str, keeper: str) -> None:
+        worker, number = self.held()[pick % len(self.held())]
+        settlement = WAYS[way](self.claim_of(worker, number), self.driver.now_ms)
+        assert self.do(self.keepers[keeper].settle(worker, settlement, MAX_DEAD))
+        self.expect(worker, [(number, way)], self.driver.now_ms)
+        assert not self.do(self.keepers[keeper].settle(worker, settlement, MAX_DEAD))
+
+    def claim_of(self, worker: str, number: int) -> Claim:
+        return Claim(identity(number), self.model.claims[worker][number], b"payload %d" % number)
+
+    def expect(self, worker: str, batch: list[tuple[int, str]], due_ms: int) -> None:
+        model = self.model
+        model.release(worker, [number for number, way in batch if way == "release"])
+        for number, way in batch:
+            match way:
+                case "complete" | "completes" | "finish":
+                    model.end(worker, number)
+                case "bury" | "bury and tell":
+                    model.bury(worker, number, self.driver.now_ms)
+                case "retry":
+                    model.due[model.put_back(worker, number, charged=True)][number] = due_ms
+                case "park":
+                    model.put_back(worker, number)
+                    model.parked["later"].append(number)
+
+    @precondition(lambda self: self.model.parked["later"])
+    @rule(worker=workers, queue=queues)
+    def unpark(self, worker: str, queue: str) -> None:
+        store = self.stores[worker]
+        assert self.do(store.parked(["never", "later"])) == ["later"]
+        rows = self.do(store.parked_envelopes("later"))
+        ids = [one for one, _ in rows]
+        assert rows == [(identity(n), b"payload %d" % n) for n in self.model.parked["later"]]
+        assert self.do(store.unpark("later", queue, ids)) == len(ids)
+        self.model.ready[queue] += self.model.parked["later"]
+        self.model.parked["later"] = []
 
         def again() -> None:
-            assert self.driver.purge((number, int(died_ms or 0))) == []
+            if not self.model.parked["later"]:
+                assert self.do(store.unpark("later", queue, ids)) == 0
 
         self.repeat = again
 
     # -- what must change nothing ----------------------------------------------------------------
 
-    @precondition(lambda self: self.repeat is not None)
     @rule()
     def repeat_the_last_call(self) -> None:
-        assert self.repeat is not None
         self.repeat()
 
-    @precondition(lambda self: self.old_claims)
-    @rule(pick=picks)
-    def a_late_finisher_changes_nothing(self, pick: int) -> None:
-        worker, claim = self.old_claims[pick % len(self.old_claims)]
-        number = int.from_bytes(claim.task_id, "big")
-        if self.claims[worker].get(number) is not claim:
-            assert self.driver.settle(complete(claim), worker=worker) == [claim.task_id]
+    @precondition(lambda self: self.old)
+    @rule(pick=picks, way=ways, stranger=workers)
+    def a_late_owner_or_a_stranger_settles(self, pick: int, way: str, stranger: str) -> None:
+        owner, claim = self.old[pick % len(self.old)]
+        for worker in (owner, stranger):
+            if not self.model.owns(worker, as_number(claim.task_id), claim.token):
+                settlement = WAYS[way](claim, self.driver.now_ms)
+                assert self.driver.settle(settlement, worker=worker) == [claim.task_id]
 
-    @precondition(lambda self: self.held())
-    @rule(pick=picks)
-    def the_other_worker_cannot_settle(self, pick: int) -> None:
-        worker, number = self.held()[pick % len(self.held())]
-        stranger = WORKERS[1 - WORKERS.index(worker)]
-        claim = self.claims[worker][number]
-        assert self.driver.settle(complete(claim), worker=stranger) == [identity(number)]
+    # -- workers, nodes and keepers --------------------------------------------------------------
+
+    @rule(worker=workers, keeper=nodes, move=st.sampled_from(["fence", "fence", "leave", "renew", "expire"]))
+    def a_life_goes_on(self, worker: str, keeper: str, move: str) -> None:
+        """One rule for all, so that claims and settlements stay the most frequent."""
+        match move:
+            case "leave":
+                self.leave(worker)
+            case "renew":
+                self.do(self.keepers[keeper].renew(LEASE_MS))
+                self.leases[keeper] = self.driver.now_ms + LEASE_MS
+            case "fence":
+                self.do(self.keepers[keeper].fence(NODES[worker], [worker]))
+                self.model.fence(worker)
+            case "expire":
+                self.driver.now_ms += LEASE_MS
+                self.reap(keeper)
+
+    def start(self, worker: str) -> None:
+        if worker in self.model.lost:
+            return  # ids are not used twice before they are forgotten
+        self.do(self.stores[worker].register(LEASE_MS))
+        self.model.may_claim.add(worker)
+        end_ms = self.driver.now_ms + LEASE_MS
+        self.leases[NODES[worker]] = max(end_ms, self.leases.get(NODES[worker], 0))
+
+    def leave(self, worker: str) -> None:
+        self.do(self.stores[worker].leave())
+        if not self.model.claims[worker]:
+            self.model.may_claim.discard(worker)
+
+    @precondition(lambda self: self.model.lost)
+    @rule(keeper=nodes, second=st.booleans())
+    def reclaim_the_lost(self, keeper: str, second: bool) -> None:
+        lost = self.do(self.keepers[keeper].lost_workers())
+        assert sorted(lost) == sorted(self.model.lost)
+        for worker in lost:
+            self.take_back(worker, keeper, second)
+
+    def reap(self, keeper: str) -> None:
+        """A keeper looks for nodes whose lease is over."""
+        store, other = self.keepers[keeper], "b" if keeper == "a" else "a"
+        expired = self.leases.get(other, self.driver.now_ms + 1) <= self.driver.now_ms
+        assert self.do(store.expired_nodes()) == ([other] if expired else [])
+        if not expired:
+            return
+        dead = sorted(worker for worker in self.model.may_claim if NODES[worker] == other)
+        assert sorted(self.do(store.workers(other))) == dead
+        self.do(store.fence(other, dead))
+        for worker in dead:
+            self.model.fence(worker)
+            self.take_back(worker, keeper, second=True)
+        self.do(store.forget_node(other))
+        del self.leases[other]
+
+    def take_back(self, worker: str, keeper: str, second: bool) -> None:
+        """Reclaim; a second keeper, which had looked at the same time, then says the same."""
+        held = dict(self.do(self.stores[worker].held()))
+        count = self.do(self.keepers[keeper].reclaim(worker))
+        assert count == len(held)
+        self.model.reclaim(worker)
+        if second and held:
+            late = [reclaimed(one, token) for one, token in sorted(held.items())]
+            for command in calls.release(self.driver.keys, worker, late):
+                assert set(self.driver.run(command)) <= set(held), "nothing is given back twice"
+        assert self.do(self.keepers["b" if keeper == "a" else "a"].reclaim(worker)) == 0
+
+    # -- disturbances ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.restarts < 1)
+    @rule(hard=st.booleans())
+    def redis_forgets_the_scripts_or_is_killed(self, hard: bool) -> None:
+        if not hard:
+            self.server.client.script_flush()
+            return
+        self.restarts += 1
+        self.server.kill()
+        self.server.start()
+        self.driver.close()
+        self.link.close()
+        for store in (*self.stores.values(), *self.keepers.values()):
+            self.do(store.close())
+        self.driver.client = self.server.client
 
     # -- both agree ------------------------------------------------------------------------------
 
     @invariant()
-    def a_history_is_kept_of_living_tasks_that_have_failed_only(self) -> None:
-        client, keys = self.driver.client, self.driver.keys
-        assert set(client.hkeys(keys.errors)) <= set(client.hkeys(keys.attempts))  # type: ignore[arg-type]
-        assert set(client.hkeys(keys.attempts)) <= set(client.hkeys(keys.task))  # type: ignore[arg-type]
+    def every_task_is_where_the_model_says_in_order(self) -> None:
+        model, driver = self.model, self.driver
+        assert driver.places() == model.places()
+        for queue in QUEUES:
+            assert driver.order(queue) == model.ready[queue]
+            if model.ready[queue]:
+                assert driver.rings(queue) == 1, "whoever waits for work is woken"
+        for worker in WORKERS:
+            held = driver.client.hgetall(driver.keys.claims(worker))
+            assert held == {identity(n): token for n, token in model.claims[worker].items()}
 
     @invariant()
-    def every_task_is_where_the_model_says(self) -> None:
-        expected = {number: place for number, place in self.ended.items() if place}
-        for queue in BOTH:
-            expected |= dict.fromkeys(self.ready[queue], f"ready:{queue}")
-            expected |= dict.fromkeys(self.due[queue], f"due:{queue}")
-            assert self.driver.order(queue) == self.ready[queue]
-            assert self.driver.rings(queue) <= 1
-        for worker in WORKERS:
-            expected |= dict.fromkeys(self.claims[worker], f"claims:{worker}")
-        assert self.driver.places() == expected
+    def the_counts_are_those_of_the_model(self) -> None:
+        kept = self.driver.client.hgetall(self.driver.keys.attempts)
+        assert kept == {identity(n): b"%d:%d:%d" % row for n, row in self.model.counts.items()}
+        due = {n: ms for rows in self.model.due.values() for n, ms in rows.items()}
+        found = [self.driver.client.zrange(self.driver.keys.due(q), 0, -1, withscores=True) for q in QUEUES]
+        assert {as_number(one): int(ms) for rows in found for one, ms in rows} == due
+
+    @invariant()
+    def the_audit_finds_nothing(self) -> None:
+        snapshot = Snapshot(self.link, self.driver.keys, 10_000)
+        picture = snapshot.picture(snapshot.names())
+        assert audit(picture) == []
+        assert picture.unread == frozenset()
+        strangers = [
+            k for k in self.driver.client.scan_iter() if not k.startswith(self.driver.keys.prefix.encode())
+        ]
+        assert strangers == []
+
+    @invariant()
+    def the_figures_are_those_of_the_structures(self) -> None:
+        samples, dead = self.do(self.keepers["a"].sample(QUEUES))
+        assert dead == len(self.model.dead)
+        held = [token for w in self.model.may_claim if NODES[w] in self.leases for token in self.claims_of(w)]
+        for queue, sample in zip(QUEUES, samples, strict=True):
+            mine = sum(parse_token(token)[1] == queue for token in held)
+            wanted = (len(self.model.ready[queue]), len(self.model.due[queue]), mine)
+            assert (sample.ready, sample.scheduled, sample.claimed) == wanted
+
+    def claims_of(self, worker: str) -> Sequence[bytes]:
+        return list(self.model.claims[worker].values())
+
+
+def as_number(task_id: bytes) -> int:
+    return int.from_bytes(task_id, "big")
 
 
 @pytest.fixture
-def machine(redis_server: RedisServer) -> Iterator[type[StoreMachine]]:
-    class Machine(StoreMachine):
-        server = redis_server
+def machine(engine: Engine) -> Iterator[type[StoreMachine]]:
+    """The machine on a server whose data outlives a kill."""
+    with RedisServer(engine.binary, appendonly=True) as durable:
 
-    yield Machine
+        class Machine(StoreMachine):
+            server = durable
+
+        yield Machine
 
 
 def test_the_store_does_what_the_model_says(machine: type[StoreMachine]) -> None:
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=slow),
+        settings=settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=slow),
     )

@@ -1,0 +1,94 @@
+"""What the store's scripts must do, in plain Python: the words of the design without Redis.
+
+A task is a number, in one place; only the token of its newest claim moves it out of `claims`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Counts = tuple[int, int, int]
+"""Fence, attempts, crashes."""
+
+
+@dataclass
+class StoreModel:
+    max_dead: int
+    ready: dict[str, list[int]] = field(default_factory=dict)
+    due: dict[str, dict[int, int]] = field(default_factory=dict)
+    parked: dict[str, list[int]] = field(default_factory=dict)
+    claims: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    counts: dict[int, Counts] = field(default_factory=dict)
+    dead: dict[int, int] = field(default_factory=dict)
+    may_claim: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+
+    def enqueue(self, new: Sequence[int], queue: str, due_ms: int) -> None:
+        if due_ms:
+            self.due[queue].update(dict.fromkeys(new, due_ms))
+        else:
+            self.ready[queue] += new
+
+    def claim(
+        self, worker: str, now_ms: int, credit: int, caps: Sequence[tuple[str, int]]
+    ) -> dict[int, bytes]:
+        """Promote what is due, take in order; returns number → token of what was taken."""
+        if worker not in self.may_claim:
+            return {}
+        taken: dict[int, bytes] = {}
+        for queue, cap in caps:
+            ripe = sorted((ms, n) for n, ms in self.due[queue].items() if ms <= now_ms)
+            for _, number in ripe:
+                del self.due[queue][number]
+                self.ready[queue].append(number)
+            take = min(cap, credit - len(taken))
+            for number in self.ready[queue][:take]:
+                fence, attempts, crashes = self.counts.get(number, (0, 0, 0))
+                taken[number] = b"%d:%d:%d:%s" % (fence + 1, attempts, crashes, queue.encode())
+            self.ready[queue] = self.ready[queue][take:]
+        self.claims[worker].update(taken)
+        return taken
+
+    def next_due(self) -> int:
+        return min((ms for due in self.due.values() for ms in due.values()), default=0)
+
+    def owns(self, worker: str, number: int, token: bytes) -> bool:
+        return self.claims[worker].get(number) == token
+
+    def end(self, worker: str, number: int) -> None:
+        del self.claims[worker][number]
+        self.counts.pop(number, None)
+
+    def bury(self, worker: str, number: int, now_ms: int) -> None:
+        self.end(worker, number)
+        self.dead[number] = now_ms
+        for old in sorted(self.dead, key=lambda n: (self.dead[n], n))[: -self.max_dead]:
+            del self.dead[old]
+
+    def put_back(self, worker: str, number: int, charged: bool = False, crashed: bool = False) -> str:
+        """Take a task out of its claim and note its counts; returns the queue it came from."""
+        fence, attempts, crashes, queue = self.claims[worker].pop(number).split(b":", 3)
+        self.counts[number] = (int(fence), int(attempts) + charged, int(crashes) + crashed)
+        return queue.decode()
+
+    def release(self, worker: str, numbers: Sequence[int], crashed: bool = False) -> None:
+        """Give tasks back to the heads of their queues, in their order."""
+        for number in reversed(numbers):
+            self.ready[self.put_back(worker, number, crashed=crashed)].insert(0, number)
+
+    def reclaim(self, worker: str) -> None:
+        self.release(worker, sorted(self.claims[worker]), crashed=True)
+        self.lost.discard(worker)
+
+    def fence(self, worker: str) -> None:
+        if worker in self.may_claim:
+            self.may_claim.discard(worker)
+            self.lost.add(worker)
+
+    def places(self) -> dict[int, str]:
+        found = dict.fromkeys(self.dead, "dead")
+        for kind in ("ready", "due", "parked", "claims"):
+            for name, numbers in getattr(self, kind).items():
+                found |= dict.fromkeys(numbers, f"{kind}:{name}")
+        return found

@@ -1,0 +1,60 @@
+"""What must hold, decided from a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tqd.store.audit import Finding, Kind, Picture, audit
+
+A, B, C = b"a", b"b", b"c"
+
+SOUND = Picture(
+    places={"ready:q": [A], "due:q": [B], "claims:w": [C], "parked:n": [], "dead": [b"d"]},
+    payloads={A, B, C},
+    records={b"d"},
+    counted={B},
+    owners={"w"},
+    bells={"bell:q": 1},
+)
+
+WRONG = [
+    ({"places": SOUND.places | {"due:q": [A, B]}}, Finding(Kind.SEVERAL_PLACES, ("ready:q", "due:q"), A)),
+    ({"places": SOUND.places | {"ready:q": [A, A]}}, Finding(Kind.SEVERAL_PLACES, ("ready:q", "ready:q"), A)),
+    ({"places": SOUND.places | {"ready:q": []}}, Finding(Kind.NO_PLACE, ("task",), A)),
+    ({"payloads": {A, B, C, b"d"}}, Finding(Kind.NO_PLACE, ("task",), b"d")),
+    ({"payloads": {B, C}}, Finding(Kind.NO_PAYLOAD, ("ready:q",), A)),
+    ({"records": frozenset()}, Finding(Kind.NO_RECORD, ("dead",), b"d")),
+    ({"records": {b"d", b"e"}}, Finding(Kind.STRAY_RECORD, ("failure",), b"e")),
+    ({"counted": {b"e"}}, Finding(Kind.STRAY_COUNTS, ("attempts",), b"e")),
+    ({"owners": frozenset()}, Finding(Kind.NO_OWNER, ("claims:w",))),
+    ({"bells": {"bell:q": 2}}, Finding(Kind.RINGING, ("bell:q",))),
+    ({"endless": ["result:1"]}, Finding(Kind.ENDLESS, ("result:1",))),
+    ({"other_type": ["ready:x"]}, Finding(Kind.OTHER_TYPE, ("ready:x",))),
+]
+
+
+def test_a_sound_picture_has_no_findings() -> None:
+    assert audit(SOUND) == audit(Picture()) == []
+
+
+@pytest.mark.parametrize(("change", "finding"), WRONG, ids=[finding.kind.name for _, finding in WRONG])
+def test_each_thing_that_is_wrong_is_found_once(change: dict[str, object], finding: Finding) -> None:
+    assert audit(replace(SOUND, **change)) == [finding]  # type: ignore[arg-type]
+
+
+UNREAD = [
+    ("task", {"payloads": {A}}),
+    ("ready:q", {"places": SOUND.places | {"ready:q": []}}),
+    ("ready:*", {"places": {"dead": [b"d"], "claims:w": [C]}}),
+    ("failure", {"records": frozenset()}),
+    ("dead", {"places": SOUND.places | {"dead": []}}),
+]
+
+
+@pytest.mark.parametrize(("unread", "change"), UNREAD, ids=[unread for unread, _ in UNREAD])
+def test_nothing_is_concluded_from_what_was_not_read(unread: str, change: dict[str, object]) -> None:
+    seen = replace(SOUND, **change)  # type: ignore[arg-type]
+    assert audit(seen) != []
+    assert audit(replace(seen, unread={unread})) == []

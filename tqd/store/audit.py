@@ -1,0 +1,106 @@
+"""What must hold of a shard's keys at any moment, as a pure function over a picture of them.
+
+A task is in exactly one place, with its payload; what is kept beside it is kept for a task that is
+there; every claim has an owner whose end somebody would notice; nothing lasts without a bound. No I/O:
+the picture may be the whole shard or only what concerns a few tasks, and says what it does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+DEAD, TASK, FAILURE, ATTEMPTS = "dead", "task", "failure", "attempts"
+CLAIMS = "claims:"
+LIVING = ("due:", "parked:", "ready:", CLAIMS)
+"""Where a task is that has not ended, in the order in which most of them move on."""
+
+
+class Kind(StrEnum):
+    """What can be wrong; the value is how it is told."""
+
+    SEVERAL_PLACES = "task is in several places"
+    NO_PLACE = "payload belongs to a task that is in no place"
+    NO_PAYLOAD = "task has no payload"
+    NO_RECORD = "dead letter has no record"
+    STRAY_RECORD = "record belongs to no dead letter"
+    STRAY_COUNTS = "attempts are counted of a task that is not there"
+    NO_OWNER = "claims belong to a worker that nobody watches"
+    RINGING = "bell has more than one token"
+    ENDLESS = "key that should expire does not"
+    OTHER_TYPE = "key is of another type"
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong: with a task (`task_id`), or with the one key in `places`."""
+
+    kind: Kind
+    places: tuple[str, ...]
+    task_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What was read, by the keys' names without their prefix.
+
+    `places` are those of `LIVING` and `dead`, each with the ids in it, as often as they are there.
+    `owners` are the workers that may claim, or that wait to be taken back. `unread` are keys that were
+    not read to their end: nothing is concluded from what is missing there.
+    """
+
+    places: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    payloads: Set[bytes] = frozenset()
+    records: Set[bytes] = frozenset()
+    counted: Set[bytes] = frozenset()
+    owners: Set[str] = frozenset()
+    bells: Mapping[str, int] = field(default_factory=dict)
+    endless: Sequence[str] = ()
+    other_type: Sequence[str] = ()
+    unread: Set[str] = frozenset()
+
+
+def audit(picture: Picture) -> list[Finding]:
+    """Return everything that is wrong in a picture, each thing once."""
+    where: dict[bytes, list[str]] = {}
+    for place, ids in picture.places.items():
+        for identity in ids:
+            where.setdefault(identity, []).append(place)
+    return [*_placed(picture, where), *_unplaced(picture, where), *_keys(picture)]
+
+
+def _placed(picture: Picture, where: Mapping[bytes, list[str]]) -> Iterator[Finding]:
+    for identity, places in where.items():
+        if len(places) > 1:
+            yield Finding(Kind.SEVERAL_PLACES, tuple(places), identity)
+        elif places[0] != DEAD:
+            if identity not in picture.payloads and TASK not in picture.unread:
+                yield Finding(Kind.NO_PAYLOAD, tuple(places), identity)
+        elif identity not in picture.records and FAILURE not in picture.unread:
+            yield Finding(Kind.NO_RECORD, (DEAD,), identity)
+
+
+def _unplaced(picture: Picture, where: Mapping[bytes, list[str]]) -> Iterator[Finding]:
+    if not any(place.startswith(LIVING) for place in picture.unread):
+        for identity in picture.payloads:
+            if set(where.get(identity, ())) <= {DEAD}:
+                yield Finding(Kind.NO_PLACE, (TASK,), identity)
+    if DEAD not in picture.unread:
+        for identity in picture.records:
+            if DEAD not in where.get(identity, ()):
+                yield Finding(Kind.STRAY_RECORD, (FAILURE,), identity)
+    if TASK not in picture.unread:
+        for identity in picture.counted - picture.payloads:
+            yield Finding(Kind.STRAY_COUNTS, (ATTEMPTS,), identity)
+
+
+def _keys(picture: Picture) -> Iterator[Finding]:
+    for place, ids in picture.places.items():
+        if ids and place.startswith(CLAIMS) and place.removeprefix(CLAIMS) not in picture.owners:
+            yield Finding(Kind.NO_OWNER, (place,))
+    for bell, tokens in picture.bells.items():
+        if tokens > 1:
+            yield Finding(Kind.RINGING, (bell,))
+    yield from (Finding(Kind.ENDLESS, (key,)) for key in picture.endless)
+    yield from (Finding(Kind.OTHER_TYPE, (key,)) for key in picture.other_type)
