@@ -159,6 +159,14 @@ def _worker(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("what", choices=["ls"], help="ls lists them")
 
 
+def _doctor(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--audit", action="store_true", help="look whether every task is where it belongs")
+    verb.add_argument("--repair", action="store_true", help="the same, and mend what can be mended safely")
+    verb.add_argument(
+        "--limit", type=_positive, default=100_000, metavar="N", help="entries of each key to read (100000)"
+    )
+
+
 def _demo(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--tasks", type=int, default=2000, metavar="N", help="how many fast tasks to run")
     verb.add_argument("--plain", action="store_true", help="lines instead of a live view")
@@ -221,6 +229,7 @@ VERBS: dict[str, _Verb] = {
     "task": _Verb("task show ID, task ls: where tasks are and what is known", (parser_tasks.task,)),
     "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
     "check": _Verb("import the app and say what a start would run", (_settings, _json)),
+    "doctor": _Verb("check Redis; --audit checks every task; 1 something found", (_settings, _doctor, _json)),
     "demo": _Verb("run a mixed workload, kill a worker, account for every task", (_demo,)),
 }
 MODULES = {"resume": "quiet"}

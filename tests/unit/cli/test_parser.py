@@ -42,6 +42,8 @@ LINES = [
     ["dead", "show", "0" * 32, "--namespace", "x", "-c", "file"],
     ["dead", "replay", "0" * 32, "1" * 32, "--rate", "10/s", "--limit", "5", "--dry-run"],
     ["dead", "purge", "--all", "--json"],
+    ["doctor", "--redis-url", "redis://x", "--json"],
+    ["doctor", "--audit", "--repair", "--limit", "5"],
     ["demo", "--tasks", "5", "--plain"],
 ]
 
