@@ -97,7 +97,7 @@ class StoreMachine(RuleBasedStateMachine):
         for worker in WORKERS:
             self.start(worker)
         for queue in QUEUES:
-            self.enqueue_some(queue, 6, 0)
+            self.enqueue_some(queue, 3, 0)
 
     def teardown(self) -> None:
         for store in (*self.stores.values(), *self.keepers.values()):
@@ -191,6 +191,10 @@ class StoreMachine(RuleBasedStateMachine):
         batch = list(zip(self.model.claims[worker], chosen, strict=False))
         due_ms = self.driver.now_ms + delay_ms
         settlements = [WAYS[way](self.claim_of(worker, number), due_ms) for number, way in batch]
+        # Whoever waits for work has heard the bells of the queues that are empty now.
+        for queue in QUEUES:
+            if not self.model.ready[queue]:
+                self.driver.silence(queue)
 
         def send() -> list[bytes]:
             exchanged = self.do(self.stores[worker].exchange(settlements, 0, []))
@@ -258,7 +262,14 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.old)
     @rule(pick=picks, way=ways, stranger=workers)
     def a_late_owner_or_a_stranger_settles(self, pick: int, way: str, stranger: str) -> None:
-        owner, claim = self.old[pick % len(self.old)]
+        mine = self.model.claims
+        # The nearest miss first: the same worker holds the same task again, by a newer claim.
+        near = [
+            (worker, claim)
+            for worker, claim in self.old
+            if mine[worker].get(as_number(claim.task_id), claim.token) != claim.token
+        ]
+        owner, claim = (near or self.old)[pick % len(near or self.old)]
         for worker in (owner, stranger):
             if not self.model.owns(worker, as_number(claim.task_id), claim.token):
                 settlement = WAYS[way](claim, self.driver.now_ms)
