@@ -276,6 +276,20 @@ class StoreMachine(RuleBasedStateMachine):
                     settlement = way(claim, self.driver.now_ms)
                     assert self.driver.settle(settlement, worker=worker) == [claim.task_id]
 
+    @precondition(lambda self: self.held())
+    @rule(pick=picks)
+    def a_worker_gets_a_task_again_and_its_first_attempt_ends_late(self, pick: int) -> None:
+        worker, number = self.held()[pick % len(self.held())]
+        late = self.claim_of(worker, number)
+        assert self.driver.settle(WAYS["release"](late, 0), worker=worker) == []
+        self.model.release(worker, [number])
+        self.start(worker)
+        wanted = [(queue_of(late), 1)]
+        self.model.claim(worker, self.driver.now_ms, 1, wanted)
+        self.do(self.stores[worker].exchange([], 1, wanted))
+        for way in WAYS.values():
+            assert self.driver.settle(way(late, self.driver.now_ms), worker=worker) == [late.task_id]
+
     # -- workers, nodes and keepers --------------------------------------------------------------
 
     @rule(worker=workers, keeper=nodes, move=st.sampled_from(["fence", "fence", "leave", "renew", "expire"]))
@@ -285,8 +299,8 @@ class StoreMachine(RuleBasedStateMachine):
             case "leave":
                 self.leave(worker)
             case "renew":
-                self.do(self.keepers[keeper].renew(LEASE_MS))
-                self.leases[keeper] = self.driver.now_ms + LEASE_MS
+                self.do(self.keepers[keeper].renew(2 * LEASE_MS))
+                self.leases[keeper] = self.driver.now_ms + 2 * LEASE_MS
             case "fence":
                 self.do(self.keepers[keeper].fence(NODES[worker], [worker]))
                 self.model.fence(worker)
