@@ -24,9 +24,19 @@ from hypothesis.stateful import (
 
 from tests.support.engines import Engine
 from tests.support.redis_server import RedisServer
-from tests.support.store_driver import StoreDriver, bury, complete, finish, identity, park, release, retry_at
+from tests.support.store_driver import (
+    StoreDriver,
+    bury,
+    complete,
+    finish,
+    identity,
+    park,
+    past,
+    release,
+    retry_at,
+)
 from tests.support.store_model import StoreModel
-from tqd.store import calls
+from tqd.store import settling
 from tqd.store.audit import audit
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.node_store import NodeStore
@@ -62,7 +72,7 @@ WAYS: dict[str, Way] = {
     "finish": lambda claim, _: finish(claim),
     "bury": lambda claim, _: bury(claim),
     "bury and tell": lambda claim, _: bury(claim, ttl_ms=60_000),
-    "retry": lambda claim, due_ms: retry_at(claim, due_ms, counts(claim).charged(), queue_of(claim)),
+    "retry": lambda claim, due_ms: retry_at(claim, due_ms, counts(claim).charged(), queue_of(claim), past(1)),
     "release": lambda claim, _: release(claim, counts(claim), queue_of(claim)),
     "park": lambda claim, _: park(claim, counts=counts(claim)),
 }
@@ -353,7 +363,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model.reclaim(worker)
         if second and held:
             late = [reclaimed(one, token) for one, token in sorted(held.items())]
-            for command in calls.release(self.driver.keys, worker, late):
+            for command in settling.release(self.driver.keys, worker, late):
                 assert set(self.driver.run(command)) <= set(held), "nothing is given back twice"
         assert self.do(self.keepers["b" if keeper == "a" else "a"].reclaim(worker)) == 0
 

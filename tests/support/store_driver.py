@@ -8,9 +8,10 @@ from typing import Any
 from tests.support.places import places
 from tests.support.redis_server import RedisServer
 from tqd.store import calls, dead_letters
-from tqd.store.calls import Claimant, Claimed, Command, NewTask, Settler
+from tqd.store.calls import Claimant, Claimed, Command, NewTask
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
+from tqd.store.settling import Settler
 from tqd.task.claim import Claim, Counts
 from tqd.task.history import PastError
 from tqd.task.outcome import ErrorInfo

@@ -17,11 +17,12 @@ from tqd.clock import monotonic, wall_ms
 from tqd.store.connection import SyncLink, redis_ms
 
 COMMANDS = (
-    "BLPOP", "CLIENT", "EVALSHA", "EXISTS", "EXPIRE", "GET", "HDEL", "HELLO", "HEXISTS", "HGET", "HGETALL",
-    "HLEN", "HMGET", "HSCAN", "HSET", "HVALS", "INFO", "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH",
-    "LRANGE", "LREM", "LTRIM", "PTTL", "PUBLISH", "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET",
-    "SISMEMBER", "SMEMBERS", "SMOVE", "SRANDMEMBER", "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE",
-    "ZADD", "ZCARD", "ZPOPMIN", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZSCAN", "ZSCORE",
+    "BLPOP", "CLIENT", "DEL", "EVALSHA", "EXISTS", "EXPIRE", "GET", "GETRANGE", "HDEL", "HELLO",
+    "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HSCAN", "HSET", "HSETNX", "HVALS", "INFO",
+    "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "PEXPIRE", "PTTL", "PUBLISH",
+    "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMOVE", "SRANDMEMBER",
+    "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZMSCORE", "ZPOPMIN", "ZRANGE",
+    "ZRANGEBYSCORE", "ZREM", "ZSCAN", "ZSCORE",
 )  # fmt: skip
 """Every command that tqd sends, or that its scripts call; a test holds it to the source."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tqd.clock import monotonic
 from tqd.errors import StoreError, StoreFull, StoreUnavailable
-from tqd.store import calls
+from tqd.store import calls, settling
 from tqd.store.bells import ring
 from tqd.store.connection import Endpoint, Link, Replies, accept
 from tqd.store.keys import Keys
@@ -118,7 +118,7 @@ class NodeStore:
 
         `max_dead` letters are kept.
         """
-        settler = calls.Settler(self._keys, worker, max_dead)
+        settler = settling.Settler(self._keys, worker, max_dead)
         for reply in await self._link.exchange(settler.settle([settlement], self.now_ms())):
             if accept(reply):
                 return False
@@ -133,7 +133,7 @@ class NodeStore:
         releases = _releases(held, blamed)
         taken_by_others = 0
         if releases:
-            for reply in await self._link.exchange(calls.release(self._keys, worker, releases)):
+            for reply in await self._link.exchange(settling.release(self._keys, worker, releases)):
                 taken_by_others += len(accept(reply))
         await self._link.call(("SREM", self._keys.lost, worker))
         return len(releases) - taken_by_others

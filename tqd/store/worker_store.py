@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tqd.errors import StoreError
-from tqd.store import calls
+from tqd.store import calls, settling
 from tqd.store.bells import ring
 from tqd.store.calls import Claimant, Claimed
 from tqd.store.connection import Endpoint, Link, accept
@@ -61,7 +61,7 @@ class WorkerStore:
         self._worker = worker
         self._bells = [keys.bell(queue) for queue in queues]
         self._claimant = Claimant(keys, node, worker)
-        self._settler = calls.Settler(keys, worker, max_dead)
+        self._settler = settling.Settler(keys, worker, max_dead)
         self._work = Link(endpoint)
         self._bell = Link(endpoint, BELL_WAIT_S + _BELL_MARGIN_S)
         self._errand = Link(endpoint)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.store_driver import StoreDriver, identity, other, park
 from tqd.errors import StoreMismatch
-from tqd.store.calls import SETTLE_BATCH
+from tqd.store.settling import SETTLE_BATCH
 from tqd.task.claim import Counts
 
 

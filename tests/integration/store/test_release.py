@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.store_driver import StoreDriver, crashed, identity, numbers, other, release, tokens
 from tqd.errors import StoreMismatch
-from tqd.store.calls import MAX_BATCH, SETTLE_BATCH
+from tqd.store.calls import MAX_BATCH
+from tqd.store.settling import SETTLE_BATCH
 
 
 def test_released_tasks_are_next_in_their_old_order(driver: StoreDriver) -> None:

@@ -21,7 +21,7 @@ from tests.support.store_driver import (
     tokens,
 )
 from tqd.errors import StoreMismatch
-from tqd.store.calls import SETTLE_BATCH
+from tqd.store.settling import SETTLE_BATCH
 from tqd.task.claim import Claim, Counts
 from tqd.task.settle import Settlement
 from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS

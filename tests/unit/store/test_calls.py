@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tqd.store import calls
-from tqd.store.calls import MAX_BATCH, SETTLE_BATCH, Claimant, Claimed, NewTask, Settler, group_new
+from tqd.store.calls import MAX_BATCH, Claimant, Claimed, NewTask, group_new
 from tqd.store.keys import Keys
 from tqd.store.scripts import BY_SHA, sha
+from tqd.store.settling import SETTLE_BATCH, Settler, release
 from tqd.task.claim import Claim, Counts
 from tqd.task.history import PastError
 from tqd.task.model import TaskState
@@ -204,7 +205,7 @@ def test_retries_and_releases_are_grouped_by_queue() -> None:
 
 def test_the_last_releases_go_first_so_that_the_first_end_at_the_head() -> None:
     releases = [Release(identity(n), b"t", "q", COUNTS) for n in range(SETTLE_BATCH + 2)]
-    one, two = calls.release(KEYS, "w", releases)
+    one, two = release(KEYS, "w", releases)
     assert arguments(one)[0] == identity(SETTLE_BATCH)
     assert arguments(two)[0] == identity(0)
 
