@@ -103,7 +103,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.leases: dict[str, int] = {}
         self.old: list[tuple[str, Claim]] = []
         self.repeat: Callable[[], None] = lambda: None
-        self.next, self.restarts = 1, 0
+        self.next, self.restarts, self.runs = 1, 0, 0
         for worker in WORKERS:
             self.start(worker)
         for queue in QUEUES:
@@ -262,6 +262,41 @@ class StoreMachine(RuleBasedStateMachine):
                 assert self.do(store.unpark("later", queue, ids)) == 0
 
         self.repeat = again
+
+    # -- dead letters ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.model.dead)
+    @rule(pick=picks, queue=queues)
+    def replay(self, pick: int, queue: str) -> None:
+        number = sorted(self.model.dead)[pick % len(self.model.dead)]
+        self.runs += 1
+        run = f"run {self.runs}"
+        assert self.driver.replay(number, queue=queue, run=run) == [number]
+        self.model.replay(number, queue, self.driver.now_ms)
+
+        def again() -> None:
+            assert self.driver.replay(number, queue=queue, run=run) == [number], "and changes nothing"
+
+        self.repeat = again
+
+    @precondition(lambda self: self.model.dead)
+    @rule(pick=picks)
+    def purge(self, pick: int) -> None:
+        number, died_ms = sorted(self.model.dead.items())[pick % len(self.model.dead)]
+        assert self.driver.purge((number, died_ms)) == [number]
+        del self.model.dead[number]
+
+        def again() -> None:
+            assert self.driver.purge((number, died_ms)) == []
+
+        self.repeat = again
+
+    @precondition(lambda self: self.model.dead)
+    @rule(most=st.integers(0, MAX_DEAD))
+    def prune(self, most: int) -> None:
+        assert self.driver.prune(most) == max(0, len(self.model.dead) - most)
+        self.model.forget_dead(most)
+        self.repeat = lambda: None
 
     # -- what must change nothing ----------------------------------------------------------------
 

@@ -21,6 +21,7 @@ class StoreModel:
     claims: dict[str, dict[int, bytes]] = field(default_factory=dict)
     counts: dict[int, Counts] = field(default_factory=dict)
     dead: dict[int, int] = field(default_factory=dict)
+    replays: dict[int, int] = field(default_factory=dict)
     may_claim: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
 
@@ -63,8 +64,19 @@ class StoreModel:
     def bury(self, worker: str, number: int, now_ms: int) -> None:
         self.end(worker, number)
         self.dead[number] = now_ms
-        for old in sorted(self.dead, key=lambda n: (self.dead[n], n))[: -self.max_dead]:
+        self.forget_dead(self.max_dead)
+
+    def forget_dead(self, most: int) -> None:
+        by_age = sorted(self.dead, key=lambda n: (self.dead[n], n))
+        for old in by_age[: max(0, len(by_age) - most)]:
             del self.dead[old]
+
+    def replay(self, number: int, queue: str, now_ms: int) -> None:
+        """Make a dead letter a task again; its fence goes on above every earlier claim's."""
+        del self.dead[number]
+        fence = max(now_ms, self.replays.get(number, 0) + 100_000)
+        self.counts[number], self.replays[number] = (fence, 0, 0), fence
+        self.ready[queue].append(number)
 
     def put_back(self, worker: str, number: int, charged: bool = False, crashed: bool = False) -> str:
         """Take a task out of its claim and note its counts; returns the queue it came from."""

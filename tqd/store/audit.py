@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-DEAD, TASK, FAILURE, ATTEMPTS = "dead", "task", "failure", "attempts"
+DEAD, TASK, FAILURE, ATTEMPTS, ERRORS = "dead", "task", "failure", "attempts", "errors"
 CLAIMS = "claims:"
 LIVING = ("due:", "parked:", "ready:", CLAIMS)
 """Where a task is that has not ended, in the order in which most of them move on."""
@@ -26,7 +26,7 @@ class Kind(StrEnum):
     NO_PAYLOAD = "task has no payload"
     NO_RECORD = "dead letter has no record"
     STRAY_RECORD = "record belongs to no dead letter"
-    STRAY_COUNTS = "attempts are counted of a task that is not there"
+    STRAY_COUNTS = "attempts are counted, or their errors kept, of a task that is not there"
     NO_OWNER = "claims belong to a worker that nobody watches"
     RINGING = "bell has more than one token"
     ENDLESS = "key that should expire does not"
@@ -46,8 +46,9 @@ class Picture:
     """What was read, by the keys' names without their prefix.
 
     `places` are those of `LIVING` and `dead`, each with the ids in it, as often as they are there.
-    `owners` are the workers that may claim, or that wait to be taken back. `unread` are keys that were
-    not read to their end: nothing is concluded from what is missing there.
+    `counted` are the tasks of which attempts or errors are on record. `owners` are the workers that may
+    claim, or that wait to be taken back. `unread` are keys that were not read to their end: nothing is
+    concluded from what is missing there.
     """
 
     places: Mapping[str, Sequence[bytes]] = field(default_factory=dict)

@@ -117,7 +117,7 @@ class Auditor:
         places = [keys.prefix + place for place in names.places()]
         named = [
             keys.task, keys.attempts, keys.failure, keys.dead, keys.ready(queue), keys.bell(queue),
-            keys.nodes, keys.lost, keys.due(queue), keys.parked(name), *places,
+            keys.nodes, keys.lost, keys.errors, keys.due(queue), keys.parked(name), *places,
         ]  # fmt: skip
         return ("EVALSHA", _WHEREABOUTS, len(named), *named, identity, keys.prefix, int(mend), now_ms)
 

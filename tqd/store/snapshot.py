@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, FAILURE, LIVING, TASK, Picture
+from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, LIVING, TASK, Picture
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink
 from tqd.store.keys import Keys
@@ -23,8 +23,16 @@ PAGE = 200
 """Entries in one read of a hash: payloads come along, which may be large."""
 
 _SIZES = {"ready:": "LLEN", "parked:": "LLEN", "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
-_SINGLES = {TASK: "HLEN", ATTEMPTS: "HLEN", FAILURE: "HLEN", DEAD: "ZCARD", "nodes": "ZCARD", "lost": "SCARD"}
-_EXPIRING = ("result:", "producer:")
+_SINGLES = {
+    TASK: "HLEN",
+    ATTEMPTS: "HLEN",
+    ERRORS: "HLEN",
+    FAILURE: "HLEN",
+    DEAD: "ZCARD",
+    "nodes": "ZCARD",
+    "lost": "SCARD",
+}
+_EXPIRING = ("result:", "producer:", "replay:")
 
 
 class Names:
@@ -80,9 +88,10 @@ class Snapshot:
         """Return what those keys hold."""
         places = [*names.places(), DEAD]
         bells = sorted(name for name in names.found if name.startswith("bell:"))
-        sizes, other = self._sizes([TASK, ATTEMPTS, FAILURE, *places, *bells, "nodes", "lost"])
+        sizes, other = self._sizes([TASK, ATTEMPTS, ERRORS, FAILURE, *places, *bells, "nodes", "lost"])
         unread = {name for name, size in sizes.items() if size > self._limit}
-        payloads, counted = self._hash(TASK, sizes), self._hash(ATTEMPTS, sizes)
+        payloads = self._hash(TASK, sizes)
+        counted = self._hash(ATTEMPTS, sizes) | self._hash(ERRORS, sizes)
         held = {place: list(self._place(place)) for place in places if place in sizes}
         if not names.complete:
             unread |= {"ready:*"}

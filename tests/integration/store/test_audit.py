@@ -115,6 +115,10 @@ def counts_of_nobody(driver: StoreDriver) -> None:
     driver.client.hset(driver.keys.attempts, identity(1), "1:1:0")
 
 
+def errors_of_nobody(driver: StoreDriver) -> None:
+    driver.client.hset(driver.keys.errors, identity(1), "errors")
+
+
 def claims_of_nobody(driver: StoreDriver) -> None:
     one(driver)
     driver.claim()
@@ -145,6 +149,7 @@ BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (record_without_letter, {Kind.STRAY_RECORD}, {1: "dead"}),
     (record_of_a_living_task, {Kind.STRAY_RECORD}, {1: "ready:default"}),
     (counts_of_nobody, {Kind.STRAY_COUNTS}, {}),
+    (errors_of_nobody, {Kind.STRAY_COUNTS}, {}),
     (claims_of_nobody, {Kind.NO_OWNER}, {1: "claims:w1"}),
     (two_tokens, {Kind.RINGING}, {}),
     (endless_result, {Kind.ENDLESS}, {}),

@@ -51,11 +51,13 @@ def arguments(command: calls.Command) -> list[Any]:
 
 def test_all_keys_of_a_shard_share_a_hash_tag() -> None:
     keys = Keys("shop", 3)
-    named = [getattr(keys, name) for name in ("attempts", "dead", "failure", "lost", "nodes", "task")]
+    named = [
+        getattr(keys, name) for name in ("attempts", "dead", "errors", "failure", "lost", "nodes", "task")
+    ]
     made = [keys.ready("q"), keys.due("q"), keys.bell("q"), keys.claims("w"), keys.workers("n")]
     made += [keys.parked("x"), keys.result(b"\x01"), keys.producer("p"), keys.replay(b"\x01")]
     assert all(key.startswith("{shop:3}:") for key in named + made)
-    assert len(set(named + made)) == 15
+    assert len(set(named + made)) == 16
 
 
 def test_every_script_says_its_contract() -> None:

@@ -2,10 +2,10 @@
 -- KEYS[1] task  hash id -> envelope     KEYS[2] attempts  hash id -> counts
 -- KEYS[3] failure  hash id -> record    KEYS[4] dead  zset id -> ms
 -- KEYS[5] ready:<queue>, KEYS[6] bell:<queue>: where it goes when it is nowhere
--- KEYS[7] nodes  zset node -> ms        KEYS[8] lost  set of worker ids
--- KEYS[9..] every other place that is known: lists, zsets, hashes
+-- KEYS[7] nodes  zset node -> ms   KEYS[8] lost  set of worker ids   KEYS[9] errors  hash id -> errors
+-- KEYS[10..] every other place that is known: lists, zsets, hashes
 -- ARGV[1] id    ARGV[2] the keys' prefix    ARGV[3] 1: mend; 0: look, write nothing    ARGV[4] now, ms
--- Returns {1 if it has a payload, 1 if a record, 1 if counts, what was done or '', place, times, ...}.
+-- Returns {1 if it has a payload, 1 if a record, 1 if counts or errors, what was done or '', place, times, ...}.
 -- Finds the claims of all workers by nodes and workers:<node>: none of them is too new to be known.
 -- Cost: O(length of the lists + workers), 3 commands a place.
 local id, prefix, done, found, seen = ARGV[1], ARGV[2], {}, {}, {}
@@ -31,13 +31,13 @@ end
 local function drop(key)
   if redis.call('HDEL', key, id) == 1 then done[#done + 1] = 'taken out of ' .. string.sub(key, #prefix + 1) end
 end
-for k = 4, #KEYS do if k < 6 or k > 8 then look(KEYS[k]) end end
+for k = 4, #KEYS do if k < 6 or k > 9 then look(KEYS[k]) end end
 for _, worker in ipairs(redis.call('SMEMBERS', KEYS[8])) do look(prefix .. 'claims:' .. worker) end
 for _, node in ipairs(redis.call('ZRANGE', KEYS[7], 0, -1)) do
   for _, worker in ipairs(redis.call('SMEMBERS', prefix .. 'workers:' .. node)) do look(prefix .. 'claims:' .. worker) end
 end
-local payload, counts = redis.call('HEXISTS', KEYS[1], id), redis.call('HEXISTS', KEYS[2], id)
-local record = redis.call('HEXISTS', KEYS[3], id)
+local payload, record = redis.call('HEXISTS', KEYS[1], id), redis.call('HEXISTS', KEYS[3], id)
+local counts = math.max(redis.call('HEXISTS', KEYS[2], id), redis.call('HEXISTS', KEYS[9], id))
 local reply = { payload, record, counts, '' }
 for _, place in ipairs(found) do reply[#reply + 1], reply[#reply + 2] = string.sub(place.key, #prefix + 1), place.times end
 if ARGV[3] ~= '1' then return reply end
@@ -60,6 +60,6 @@ elseif not kept and record == 1 then
 end
 if record == 1 and payload == 1 and kept.key ~= KEYS[4] then drop(KEYS[3]) end
 if kept and kept.key == KEYS[4] then drop(KEYS[1]) end
-if counts == 1 and (not kept or kept.key == KEYS[4]) then drop(KEYS[2]) end
+if counts == 1 and (not kept or kept.key == KEYS[4]) then drop(KEYS[2]) drop(KEYS[9]) end
 reply[4] = table.concat(done, ', ')
 return reply
