@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 
-from tqd.cli.lines import printable
+from tqd.cli.lines import cut, printable
 from tqd.cli.main import given
 from tqd.config.load import load
 from tqd.config.model import Config
@@ -21,7 +21,7 @@ from tqd.store.keys import Keys
 from tqd.system import exits
 from tqd.system.runtime import choose
 from tqd.system.usage import cores
-from tqd.task.identity import to_text
+from tqd.task.identity import ID_BYTES, to_text
 from tqd.worker.loading import load_app
 
 WORKER_CONNECTIONS = 4
@@ -119,7 +119,7 @@ def _finding(found: Found) -> str:
     where = ", ".join(printable(place) for place in finding.places)
     subject = f"{finding.kind} ({where})"
     if finding.task_id:
-        subject = f"task {to_text(finding.task_id)}: {subject}"
+        subject = f"task {cut(to_text(finding.task_id), 2 * ID_BYTES)}: {subject}"
     return f"{subject}: {'mended: ' + printable(found.mended) if found.mended else _DO[finding.kind]}"
 
 

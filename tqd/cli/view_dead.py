@@ -12,9 +12,11 @@ from tqd.cli.figures import age, count
 from tqd.cli.lines import Column, Line, Piece, Tone, cut, line, printable, table
 from tqd.cli.view_moment import moment
 from tqd.store.dead_letters import Found, Swept
+from tqd.task.identity import ID_BYTES
 from tqd.wire.dead_letter import DeadLetter
 
 ERROR_COLUMNS = 60
+ID_COLUMNS = 2 * ID_BYTES
 UNREADABLE = "?"
 _HEADS = (
     Column("task", right=False),
@@ -97,7 +99,7 @@ def _row(letter: DeadLetter, now_ms: int) -> list[Piece]:
     error = letter.problem or f"{letter.error_type}: {letter.error_message}"
     return [
         (printable(letter.name or UNREADABLE), Tone.STRONG),
-        (letter.id, Tone.PLAIN),
+        (cut(letter.id, ID_COLUMNS), Tone.PLAIN),
         (printable(letter.queue or UNREADABLE), Tone.PLAIN),
         (age((now_ms - letter.failed_ms) / 1000), Tone.PLAIN),
         (str(letter.attempts), Tone.PLAIN),

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqd.cli.figures import age, count
 from tqd.cli.lines import Column, Line, Piece, Tone, cut, line, printable, table
-from tqd.cli.view_dead import UNREADABLE, argument_facts, argument_lines, error_lines, field
+from tqd.cli.view_dead import ID_COLUMNS, UNREADABLE, argument_facts, argument_lines, error_lines, field
 from tqd.cli.view_moment import moment
 from tqd.errors import WireError
 from tqd.store.task_lookup import Listed, TaskView
@@ -81,7 +81,7 @@ def _row(view: TaskView) -> list[Piece]:
     state = view.state or NOWHERE
     return [
         (printable(name_of(view) or UNREADABLE), Tone.STRONG),
-        (view.id, Tone.PLAIN),
+        (cut(view.id, ID_COLUMNS), Tone.PLAIN),
         (str(state), _TONES.get(view.state, Tone.PLAIN) if view.state else Tone.BAD),
         (printable(view.queue or UNREADABLE), Tone.PLAIN),
         (age((view.now_ms - enqueued_ms) / 1000 if enqueued_ms else None), Tone.PLAIN),

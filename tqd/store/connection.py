@@ -281,6 +281,14 @@ def redis_ms(answer: Sequence[bytes]) -> float:
     return int(answer[0]) * 1000.0 + int(answer[1]) / 1000.0
 
 
+def whole_ms(score: float) -> int:
+    """Return the time in a sorted set as whole ms, whatever stands there.
+
+    Nobody of ours writes a time before 1970, or one beyond the whole numbers.
+    """
+    return int(min(max(score, 0.0), 2.0**53))
+
+
 def settings_of(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: type) -> dict[str, Any]:
     """Return what redis-py's connections are made with; StoreMismatch for a bad URL."""
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tqd.clock import monotonic
 from tqd.store.calls import Command
-from tqd.store.connection import Replies, redis_ms
+from tqd.store.connection import Replies, redis_ms, whole_ms
 from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.store.talk import Pause, Talk
@@ -238,7 +238,7 @@ class _Walk:
         records: list[bytes | None]
         (records,) = yield [("HMGET", self._keys.failure, *(identity for identity, _ in fresh))]
         return [
-            read_letter(row[0], _whole(row[1]), record) for row, record in zip(fresh, records, strict=True)
+            read_letter(row[0], whole_ms(row[1]), record) for row, record in zip(fresh, records, strict=True)
         ]
 
 
@@ -303,13 +303,8 @@ def _walk(keys: Keys, which: DeadFilter, *, newest_first: bool) -> Talk[_Walk]:
 def _letters(keys: Keys, ids: Sequence[bytes]) -> Talk[list[DeadLetter]]:
     scores, records = yield [("ZMSCORE", keys.dead, *ids), ("HMGET", keys.failure, *ids)]
     rows = zip(ids, scores, records, strict=True)
-    return [read_letter(identity, _whole(ms), record) for identity, ms, record in rows if ms is not None]
+    return [read_letter(identity, whole_ms(ms), record) for identity, ms, record in rows if ms is not None]
 
 
 def _score(ms: float) -> str:
     return str(int(ms)) if float(ms).is_integer() else repr(float(ms))
-
-
-def _whole(ms: float) -> int:
-    # Whatever stands there: nobody of ours writes a time before 1970, or beyond the whole numbers.
-    return int(min(max(ms, 0.0), 2.0**53))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class Keys:
     """The keys of one shard of one namespace."""
@@ -54,3 +56,8 @@ class Keys:
     def producer(self, producer: str) -> str:
         """String with a TTL: the number of a producer's last stored call."""
         return f"{self.prefix}producer:{producer}"
+
+
+def texts(reply: Iterable[bytes]) -> list[str]:
+    """Return the names in a reply; those that are no text are left out, as nobody of ours wrote them."""
+    return [name for item in reply if (name := item.decode(errors="ignore")).encode() == item]

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from tqd.errors import WireError
 from tqd.store.calls import Command
 from tqd.store.connection import Replies
-from tqd.store.keys import Keys
+from tqd.store.keys import Keys, texts
 from tqd.task.model import TaskState
 from tqd.wire.envelope import decode_envelope
 from tqd.wire.records import RESULT_HEAD_BYTES, ended_as
@@ -46,12 +46,12 @@ def state_of(keys: Keys, identity: bytes) -> Conversation:
     due, parked, *crews = yield [
         ("ZSCORE", keys.due(queue), identity),
         ("LPOS", keys.parked(name), identity, "MAXLEN", PARKED_DEPTH),
-        *(("SMEMBERS", keys.workers(node.decode())) for node in nodes),
+        *(("SMEMBERS", keys.workers(node)) for node in texts(nodes)),
     ]
     if due is not None:
         return TaskState.SCHEDULED
     if parked is not None:
         return TaskState.PARKED
-    workers = [worker.decode() for crew in crews for worker in crew]
+    workers = [worker for crew in crews for worker in texts(crew)]
     held = yield [("HEXISTS", keys.claims(worker), identity) for worker in workers]
     return TaskState.CLAIMED if any(held) else TaskState.READY

@@ -15,7 +15,7 @@ from tqd.errors import StoreError, StoreFull, StoreUnavailable
 from tqd.store import calls, settling
 from tqd.store.bells import ring
 from tqd.store.connection import Endpoint, Link, Replies, accept
-from tqd.store.keys import Keys
+from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
 from tqd.store.sampling import QueueSample, QueueSampler
 from tqd.task.settle import Release, Settlement, reclaimed
@@ -80,12 +80,12 @@ class NodeStore:
 
     async def nodes(self) -> list[str]:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""
-        return _texts(await self._link.call(("ZRANGE", self._keys.nodes, 0, -1)))
+        return texts(await self._link.call(("ZRANGE", self._keys.nodes, 0, -1)))
 
     async def expired_nodes(self) -> list[str]:
         """Return up to 16 nodes whose lease is over."""
         command = ("ZRANGEBYSCORE", self._keys.nodes, "-inf", self.now_ms(), "LIMIT", 0, REAP_LIMIT)
-        return [node for node in _texts(await self._link.call(command)) if node != self._node]
+        return [node for node in texts(await self._link.call(command)) if node != self._node]
 
     async def redis_uptime_s(self) -> float:
         """Return for how long this Redis has been up, in s."""
@@ -95,7 +95,7 @@ class NodeStore:
 
     async def workers(self, node: str) -> list[str]:
         """Return the workers of a node that may claim."""
-        return _texts(await self._link.call(("SMEMBERS", self._keys.workers(node))))
+        return texts(await self._link.call(("SMEMBERS", self._keys.workers(node))))
 
     async def fence(self, node: str, workers: Iterable[str]) -> None:
         """Refuse further claims of these workers, and note them as lost."""
@@ -107,7 +107,7 @@ class NodeStore:
 
     async def lost_workers(self) -> list[str]:
         """Return up to 64 workers that are fenced off and not yet forgotten."""
-        return _texts(await self._link.call(("SRANDMEMBER", self._keys.lost, LOST_LIMIT)))
+        return texts(await self._link.call(("SRANDMEMBER", self._keys.lost, LOST_LIMIT)))
 
     async def envelope(self, identity: bytes) -> bytes | None:
         """Return a task's envelope; None when there is no such task any more."""
@@ -171,8 +171,3 @@ def _releases(held: Mapping[bytes, bytes], blamed: bool) -> list[Release]:
         except ValueError:
             continue  # nobody of ours wrote this; it must not keep the others from their queues
     return releases
-
-
-def _texts(reply: Iterable[bytes]) -> list[str]:
-    # A name that is no text was written by nobody of ours; it must not keep us from the others.
-    return [name for item in reply if (name := item.decode(errors="ignore")).encode() == item]

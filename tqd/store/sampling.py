@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from tqd.store.calls import Command, claimed
 from tqd.store.connection import Link
-from tqd.store.keys import Keys
+from tqd.store.keys import Keys, texts
 from tqd.task.claim import parse_token
 from tqd.task.identity import ID_BYTES, created_ms
 
@@ -128,8 +128,7 @@ def _names(replies: Iterable[Any]) -> list[str] | None:
     for reply in replies:
         if isinstance(reply, ResponseError):
             return None
-        # Bytes that are no text were written by nobody of ours.
-        names += [name for item in reply if (name := item.decode(errors="ignore")).encode() == item]
+        names += texts(reply)
     return sorted(names) if len(names) <= MOST_WORKERS else None
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, LIVING, TASK, Picture
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink
-from tqd.store.keys import Keys
+from tqd.store.keys import Keys, texts
 
 SCAN_COUNT = 1000
 MOST_SCANS = 20_000
@@ -73,7 +73,7 @@ class Snapshot:
     def names(self) -> Names:
         """Return which keys there are."""
         found, complete = self._scan()
-        nodes = _texts(self._link.call(("ZRANGE", self._keys.nodes, 0, -1))) if "nodes" in found else []
+        nodes = texts(self._link.call(("ZRANGE", self._keys.nodes, 0, -1))) if "nodes" in found else []
         found |= {f"workers:{node}" for node in nodes}
         return Names(found, self.owners(found), complete)
 
@@ -82,7 +82,7 @@ class Snapshot:
         sets = [name for name in found if name.startswith("workers:")]
         commands: list[Command] = [("SMEMBERS", self._key(name)) for name in (*sets, "lost")]
         replies = self._link.exchange(commands)
-        return {name for reply in replies if not isinstance(reply, ResponseError) for name in _texts(reply)}
+        return {name for reply in replies if not isinstance(reply, ResponseError) for name in texts(reply)}
 
     def picture(self, names: Names) -> Picture:
         """Return what those keys hold."""
@@ -116,7 +116,7 @@ class Snapshot:
         cursor: Any = 0
         for _ in range(MOST_SCANS):
             cursor, keys = self._link.call(("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT))
-            found |= {name.removeprefix(self._keys.prefix) for name in _texts(keys)}
+            found |= {name.removeprefix(self._keys.prefix) for name in texts(keys)}
             if int(cursor) == 0:
                 return found, True
         return found, False
@@ -171,8 +171,3 @@ def _rank(name: str) -> int:
 
 def _size_of(name: str) -> str:
     return _SINGLES.get(name) or _SIZES[name[: name.index(":") + 1]]
-
-
-def _texts(reply: Iterable[bytes]) -> list[str]:
-    # A name that is no text was written by nobody of ours.
-    return [name for item in reply if (name := item.decode(errors="ignore")).encode() == item]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tqd.errors import WireError
-from tqd.store.connection import redis_ms
+from tqd.store.connection import redis_ms, whole_ms
 from tqd.store.keys import Keys
 from tqd.store.talk import Talk
 from tqd.task.claim import Counts, parse_token
@@ -141,7 +141,7 @@ def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
         ("ZRANGE", keys.nodes, 0, MOST_WORKERS - 1),
     ]
     if due is not None:
-        view.state, view.place, view.due_ms = TaskState.SCHEDULED, f"due:{queue}", int(due)
+        view.state, view.place, view.due_ms = TaskState.SCHEDULED, f"due:{queue}", whole_ms(due)
         return
     if parked is not None:
         view.state, view.place = TaskState.PARKED, f"parked:{name}"
@@ -215,7 +215,7 @@ def _scheduled(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskVi
         (rows,) = yield [("ZRANGE", keys.due(queue), 0, room, "WITHSCORES")]
         for identity, due in rows[:room]:
             view = TaskView(id=identity.hex(), state=TaskState.SCHEDULED, place=f"due:{queue}", queue=queue)
-            view.due_ms = int(due)
+            view.due_ms = whole_ms(due)
             found.append(view)
         if len(rows) > room:
             return True
