@@ -196,7 +196,7 @@ class SyncLink:
     def _connect(self) -> sync_redis.AbstractConnection:
         connection = self._connection = connect_sync(self._endpoint)
         asked = monotonic()
-        (answer,) = self._round(connection, [("TIME",)])
+        (answer,) = _ready(self._round(connection, [("TIME",)]))
         self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
         return connection
 

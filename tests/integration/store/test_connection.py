@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from tests.support.links import KINDS, AnyLink
 from tests.support.redis_server import RedisServer
 from tests.support.store_driver import envelope, identity
-from tests.support.wait import auntil
+from tests.support.wait import auntil, until
 from tqd.errors import StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command, NewTask, store_new
 from tqd.store.connection import Endpoint, Link, accept
@@ -48,6 +50,36 @@ def enqueue(number: int, call: int) -> Command:
 
 def schedule(number: int, call: int) -> Command:
     return store_new(KEYS, "p", call, [NewTask(identity(number), "default", envelope(number), due_ms=1)])
+
+
+# -- a server that cannot answer now -------------------------------------------------------------
+
+
+def test_a_server_that_is_busy_with_a_script_is_unavailable_also_to_a_new_connection(
+    kind: str, redis_server: RedisServer
+) -> None:
+    client = redis_server.client
+    client.config_set("lua-time-limit", 1)
+    blocked = socket.socket(socket.AF_UNIX)
+    blocked.connect(redis_server.url.removeprefix("unix://"))
+    blocked.sendall(b"EVAL 'while true do end' 0\r\n")
+    until(lambda: is_busy(client), "the script is over its time limit", 20)
+    link = AnyLink(kind, Endpoint(redis_server.url))
+    with pytest.raises(StoreUnavailable, match="BUSY"):
+        link.call("GET", "x")
+    link.close()
+    client.script_kill()
+    until(lambda: not is_busy(client), "the script has ended", 20)
+    blocked.close()
+    client.config_set("lua-time-limit", 5000)
+
+
+def is_busy(client: redis.Redis) -> bool:
+    try:
+        client.ping()
+    except redis.ResponseError as error:
+        return str(error).startswith("BUSY")
+    return False
 
 
 # -- scripts -------------------------------------------------------------------------------------
