@@ -57,6 +57,8 @@ class Cron:
         after_s, last_s = after_ms // 1000, after_ms // 1000
         shown_s = -1  # the latest local time that the clock has shown so far
         known_s, end_s = max(0, after_s - _LOOK_BACK_S), min(until_ms // 1000 + 1, _LAST_S)
+        if known_s >= end_s:
+            return
         for begin_s, stop_s, offset_s in stretches(self._zone, known_s, end_s):
             if stop_s > after_s:
                 for slot_s in self._within(begin_s, stop_s, offset_s, shown_s, after_s):

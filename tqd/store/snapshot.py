@@ -23,7 +23,17 @@ PAGE = 200
 """Entries in one read of a hash: payloads come along, which may be large."""
 
 _SIZES = {"ready:": "LLEN", "parked:": "LLEN", "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
-_SINGLES = {TASK: "HLEN", ATTEMPTS: "HLEN", FAILURE: "HLEN", DEAD: "ZCARD", "nodes": "ZCARD", "lost": "SCARD"}
+_SINGLES = {
+    TASK: "HLEN",
+    ATTEMPTS: "HLEN",
+    FAILURE: "HLEN",
+    DEAD: "ZCARD",
+    "nodes": "ZCARD",
+    "lost": "SCARD",
+    "cron": "HLEN",
+    "cron:last": "HLEN",
+    "cron:apps": "HLEN",
+}
 _EXPIRING = ("result:", "producer:")
 
 
@@ -80,7 +90,7 @@ class Snapshot:
         """Return what those keys hold."""
         places = [*names.places(), DEAD]
         bells = sorted(name for name in names.found if name.startswith("bell:"))
-        sizes, other = self._sizes([TASK, ATTEMPTS, FAILURE, *places, *bells, "nodes", "lost"])
+        sizes, other = self._sizes([*_SINGLES, *places, *bells])
         unread = {name for name, size in sizes.items() if size > self._limit}
         payloads, counted = self._hash(TASK, sizes), self._hash(ATTEMPTS, sizes)
         held = {place: list(self._place(place)) for place in places if place in sizes}
