@@ -6,9 +6,11 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from tqd.errors import RegistrationError
+from tqd.schedule.entry import MAX_ENTRIES, Entry
 from tqd.task.context import Context
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.verdict import ALL_ERRORS, RetryRules
@@ -64,10 +66,11 @@ class Handler:
 
 
 class Registry:
-    """The handlers of one app, by name."""
+    """The handlers of one app, by name, and their schedules."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._schedules: dict[str, Entry] = {}
 
     def add(self, handler: Handler) -> None:
         """Register a handler; RegistrationError when another function has its name already."""
@@ -78,6 +81,28 @@ class Registry:
                 f"{_place(handler.function)}; a name means one function; give one of them name=…"
             )
         self._handlers[handler.name] = handler
+
+    def schedule(self, entry: Entry) -> None:
+        """Register a schedule; RegistrationError when another one has its name already."""
+        known = self._schedules.get(entry.name, entry)
+        if known != entry:
+            raise RegistrationError(
+                f'two schedules are named "{entry.name}": of {known.task} and of {entry.task}, at other '
+                "times or with other arguments; give one of them name=…"
+            )
+        if len(self._schedules) == MAX_ENTRIES and entry.name not in self._schedules:
+            raise RegistrationError(
+                f'schedule "{entry.name}" is one too many: an app has up to {MAX_ENTRIES}'
+            )
+        self._schedules[entry.name] = entry
+
+    def schedules(self) -> list[Entry]:
+        """Return all schedules, each on the queue of its task's latest declaration."""
+        return [
+            replace(entry, queue=str(handler.options.queue)) if handler is not None else entry
+            for entry in self._schedules.values()
+            for handler in (self.get(entry.task),)
+        ]
 
     def get(self, name: str) -> Handler | None:
         """Return the handler of a name, or None when nobody here knows it."""

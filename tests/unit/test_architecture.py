@@ -30,7 +30,10 @@ LAYERS = (
 )
 STRANGERS = ("worker", "keeper", "master")
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
-OWNERS = {"redis": "store", "hiredis": "store", "msgpack": "wire", "psutil": "system", "uvloop": "system"}
+OWNERS = {
+    "redis": "store", "hiredis": "store", "msgpack": "wire", "psutil": "system", "uvloop": "system",
+    "cronsim": "schedule",
+}  # fmt: skip
 VAGUE = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 FOLDERS = {"tqd", "tests", "perf", "systemd", "conf"}
 TOP_LEVEL = FOLDERS | {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"}

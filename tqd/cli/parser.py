@@ -228,6 +228,7 @@ VERBS: dict[str, _Verb] = {
     "worker": _Verb("worker ls: list the workers and what they run", (_directory, _worker, _json)),
     "task": _Verb("task show ID, task ls: where tasks are and what is known", (parser_tasks.task,)),
     "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
+    "cron": _Verb("cron ls, next, run: the schedules and their slots", (parser_tasks.cron,)),
     "check": _Verb("import the app and say what a start would run", (_settings, _json)),
     "doctor": _Verb("check Redis; --audit checks every task; 1 something found", (_settings, _doctor, _json)),
     "demo": _Verb("run a mixed workload, kill a worker, account for every task", (_demo,)),

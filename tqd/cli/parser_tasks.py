@@ -1,4 +1,4 @@
-"""The flags of the verbs that look at tasks in Redis itself: `task` and `dead`."""
+"""The flags of the verbs that look at tasks in Redis itself: `task`, `dead` and `cron`."""
 
 from __future__ import annotations
 
@@ -52,6 +52,25 @@ def dead(verb: argparse.ArgumentParser) -> None:
         sweep.add_argument("--dry-run", action="store_true", help="only say what would be done")
     replay.add_argument("--rate", type=_rate, metavar="N", help="tasks per second, like 10 or 0.5 or 10/s")
     for action in (ls, show, replay, purge):
+        _connection(action)
+
+
+def cron(verb: argparse.ArgumentParser) -> None:
+    """Add the actions of `tqd cron`."""
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
+    texts = {
+        "ls": "list the schedules, and when each fires next",
+        "next": "tell the next slots, with the clock of the schedule's zone",
+        "run": "enqueue a schedule's task now, outside its slots",
+    }
+    ls, following, run = (actions.add_parser(n, help=t, description=t) for n, t in texts.items())
+    name = "the schedule's name, or that of its task when it has one schedule"
+    following.add_argument("name", nargs="?", metavar="NAME", help=f"{name} (else all)")
+    following.add_argument(
+        "-n", "--count", type=_row_count, default=5, metavar="N", help=f"how many (5, at most {MOST_ROWS})"
+    )
+    run.add_argument("name", metavar="NAME", help=name)
+    for action in (ls, following, run):
         _connection(action)
 
 

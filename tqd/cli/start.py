@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from tqd import log
 from tqd.cli.main import code_of, given, version
+from tqd.clock import monotonic
 from tqd.config.diff import Change, diff, effective
 from tqd.config.load import load
 from tqd.config.model import Config
@@ -131,7 +132,7 @@ class Builder:
         return Launch(config=config, plan=fleet_plan(config), mains=self._mains(config))
 
     def _mains(self, config: Config) -> ChildMains:
-        server = self._server
+        server, launched = self._server, monotonic()
         used = config
         if server is not None:
             used = replace(config, redis=replace(config.redis, url=server.url))
@@ -139,7 +140,7 @@ class Builder:
         def worker(label: str, patience_s: float) -> ChildMain:
             spec = WorkerSpec(
                 config=used, node=str(self._node), label=label, directory=self._app_directory(config),
-                patience_s=patience_s, password=self._password,
+                patience_s=patience_s, password=self._password, launched=launched,
             )  # fmt: skip
             return _logged(config, functools.partial(worker_main, spec))
 

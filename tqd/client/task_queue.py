@@ -14,6 +14,7 @@ from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
 from tqd.client.route import Route
+from tqd.client.scheduling import Scheduling
 from tqd.client.sender import AsyncSender, SyncSender
 from tqd.client.submission import new_task
 from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
@@ -50,7 +51,7 @@ class _Decorator(Protocol):
     def __call__(self, function: Callable[P, R]) -> TaskFunction[P, R, R]: ...
 
 
-class TaskQueue:
+class TaskQueue(Scheduling):
     """Declares tasks and enqueues them.
 
     `url` is redis://, rediss:// or unix://. Nothing is connected before the first enqueue, so a

@@ -56,6 +56,13 @@ class DeadLettersConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerConfig:
+    enabled: bool
+    tick_interval: float
+    max_tasks_per_tick: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
     name: str
     lease: float
@@ -83,6 +90,7 @@ SECTIONS: Mapping[str, type] = {
     "tasks": TasksConfig,
     "queues": QueuesConfig,
     "dead_letters": DeadLettersConfig,
+    "scheduler": SchedulerConfig,
     "node": NodeConfig,
     "security": SecurityConfig,
     "logging": LoggingConfig,
@@ -104,6 +112,7 @@ class Config:
     tasks: TasksConfig
     queues: QueuesConfig
     dead_letters: DeadLettersConfig
+    scheduler: SchedulerConfig
     node: NodeConfig
     security: SecurityConfig
     logging: LoggingConfig

@@ -6,6 +6,7 @@ see to it that none is forgotten. Nothing is read or checked here.
 
 from __future__ import annotations
 
+from tqd.config.scheduler_settings import SCHEDULER
 from tqd.config.setting import Kind, Reload, Setting
 from tqd.task.model import DEFAULT_QUEUES
 
@@ -263,6 +264,7 @@ SETTINGS: tuple[Setting, ...] = (
         reload=Reload.LIVE,
         effect="How long dead letters are kept; after that the keeper removes them.",
     ),
+    *SCHEDULER,
     Setting(
         key="node.name",
         kind=Kind.TEXT,

@@ -1,4 +1,4 @@
-"""The keeper's duties over time: renew the lease, take back claims, sample, and outlast the master.
+"""The keeper's duties over time: renew the lease, take back claims, fire, sample, outlast the master.
 
 When the master dies the workers drain by themselves. One whose loop is blocked cannot: the keeper
 kills what is left of this daemon after the orphan grace, takes back what it held, and goes.
@@ -16,6 +16,7 @@ from tqd.clock import monotonic
 from tqd.config.model import Config
 from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
+from tqd.keeper.firer import Firer
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -71,6 +72,8 @@ class Keeper:
         self._reaper = Reaper(
             store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
         )
+        app, scheduler = config.tasks.app, config.scheduler
+        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log)
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
         self._expected: set[str] = set()
@@ -103,14 +106,16 @@ class Keeper:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
 
     def _start_duties(self) -> list[asyncio.Task[None]]:
-        duties = (
+        duties = [
             self._repeat(self._renew, self._lease_s / 3),
             self._repeat(self._reap_nodes, self._lease_s / 3),
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._repeat(self._prune, PRUNE_S),
             self._reclaim_reported(),
             self._answer_samples(),
-        )
+        ]
+        if self._config.scheduler.enabled:
+            duties.append(self._firer.run())
         return [asyncio.create_task(duty) for duty in duties]
 
     async def _renew(self) -> None:

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 class Keys:
     """The keys of one shard of one namespace."""
 
-    __slots__ = ("attempts", "dead", "errors", "failure", "lost", "nodes", "prefix", "shard", "task")
+    __slots__ = (
+        "attempts", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "lost", "nodes", "prefix",
+        "shard", "task",
+    )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
         self.shard = shard
@@ -20,6 +23,9 @@ class Keys:
         self.lost = self.prefix + "lost"
         self.dead = self.prefix + "dead"
         self.failure = self.prefix + "failure"
+        self.cron = self.prefix + "cron"
+        self.cron_last = self.prefix + "cron:last"
+        self.cron_apps = self.prefix + "cron:apps"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""

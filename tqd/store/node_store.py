@@ -15,6 +15,7 @@ from tqd.errors import StoreError, StoreFull, StoreUnavailable
 from tqd.store import calls, settling
 from tqd.store.bells import ring
 from tqd.store.connection import Endpoint, Link, Replies, accept
+from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
 from tqd.store.sampling import QueueSample, QueueSampler
@@ -57,6 +58,7 @@ class NodeStore:
         self._node = node
         self._link = _WatchedLink(endpoint)
         self._sampler = QueueSampler(self._link, keys)
+        self.cron = CronStore(self._link, keys)
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch ms, as this process last measured it."""

@@ -31,6 +31,9 @@ _SINGLES = {
     DEAD: "ZCARD",
     "nodes": "ZCARD",
     "lost": "SCARD",
+    "cron": "HLEN",
+    "cron:last": "HLEN",
+    "cron:apps": "HLEN",
 }
 _EXPIRING = ("result:", "producer:", "replay:")
 
@@ -88,7 +91,7 @@ class Snapshot:
         """Return what those keys hold."""
         places = [*names.places(), DEAD]
         bells = sorted(name for name in names.found if name.startswith("bell:"))
-        sizes, other = self._sizes([TASK, ATTEMPTS, ERRORS, FAILURE, *places, *bells, "nodes", "lost"])
+        sizes, other = self._sizes([*_SINGLES, *places, *bells])
         unread = {name for name, size in sizes.items() if size > self._limit}
         payloads = self._hash(TASK, sizes)
         counted = self._hash(ATTEMPTS, sizes) | self._hash(ERRORS, sizes)

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tqd.errors import StoreError
+from tqd.schedule.entry import Entry
 from tqd.store import calls, settling
 from tqd.store.bells import ring
 from tqd.store.calls import Claimant, Claimed
 from tqd.store.connection import Endpoint, Link, accept
+from tqd.store.cron_table import publish_call
 from tqd.store.keys import Keys
 from tqd.task.settle import Settlement
 
@@ -145,6 +147,14 @@ class WorkerStore:
     async def unpark(self, name: str, queue: str, ids: Sequence[bytes]) -> int:
         """Make parked tasks ready; returns how many this call moved."""
         return int(await self._errand.call(calls.unpark(self._keys, name, queue, ids)))
+
+    async def publish(self, app: str, started_ms: int, entries: Sequence[Entry]) -> bool:
+        """Replace the schedules of an app; False when newer code has declared others.
+
+        `started_ms`: when this code was started, in epoch ms of Redis's clock.
+        """
+        call = publish_call(self._keys, app, started_ms, self.now_ms(), entries)
+        return int(await self._errand.call(call)) >= 0
 
     async def leave(self) -> None:
         """Give up the right to claim, if nothing is held any more; else the keeper takes it back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +13,8 @@ class Context:
     `attempt` counts from 1 and only charged attempts; `fence` is higher in every later claim of the
     task, so a store that remembers the highest one it saw can refuse an older owner's writes.
     `deadline` is when the attempt times out, on the monotonic clock in s; None: it does not.
+    `slot` is the moment for which a schedule has fired the task, in the schedule's time zone; None when
+    none did.
     """
 
     id: str
@@ -21,3 +24,4 @@ class Context:
     fence: int
     enqueued_ms: int
     deadline: float | None
+    slot: datetime | None = None

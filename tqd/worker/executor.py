@@ -21,6 +21,7 @@ from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
 from tqd.task.outcome import Done, Outcome, Raised, Released, TimedOut, UnknownName, Unreadable, describe
 from tqd.task.settle import Bury, Dismiss, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
 from tqd.task.verdict import verdict
+from tqd.wire.cron_entry import slot_of
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
@@ -276,6 +277,7 @@ def _context(attempt: Attempt, envelope: Envelope) -> Context:
         fence=counts.fence,
         enqueued_ms=envelope.enqueued_ms,
         deadline=_deadline(attempt),
+        slot=slot_of(envelope.headers) if envelope.headers else None,
     )
 
 

@@ -30,6 +30,7 @@ from tqd.worker.errands import Errands
 from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
 from tqd.worker.order import QueueOrder
+from tqd.worker.publication import Publication
 from tqd.worker.settler import Settler
 
 CLEAN_UP_S = 1.0
@@ -61,7 +62,13 @@ class Lifecycle:
     """The parts of one worker and how they start and stop."""
 
     def __init__(
-        self, config: Config, registry: Registry, store: WorkerStore, channel: ChildChannel, log: Log
+        self,
+        config: Config,
+        registry: Registry,
+        store: WorkerStore,
+        channel: ChildChannel,
+        log: Log,
+        launched: float = 0.0,
     ) -> None:
         self._log = log
         self._store = store
@@ -74,6 +81,7 @@ class Lifecycle:
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
         self._errands = Errands(store, registry, log)
+        self._publication = Publication(store, registry, config.tasks.app, launched, log)
         executor = self._executor
         self._pulse = Pulse(channel, self.inflight, executor.tally, executor.limits, self._may_claim, log)
         self._stop = asyncio.Event()
@@ -92,6 +100,8 @@ class Lifecycle:
         """Claim nothing (True), or claim again (False); without effect on a worker that drains."""
         if not self._stop.is_set():
             self._consumer.set_quiet(quiet)
+            if not quiet:
+                self._publication.allow()
 
     async def serve(self) -> Ending:
         """Work until drained, or until this process must be replaced."""
@@ -99,6 +109,7 @@ class Lifecycle:
         listener = asyncio.create_task(self._bell.listen())
         parts = (
             self._errands.run(), self._pulse.run(), self._bell.pass_on(), self._bell.leave(),
+            self._publication.run(),
         )  # fmt: skip
         rounds = [asyncio.create_task(part) for part in parts]
         reasons = [asyncio.create_task(part) for part in (self._stop.wait(), self._fenced(), self._overran())]

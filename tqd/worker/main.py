@@ -43,7 +43,7 @@ class WorkerSpec:
     """What the master decides for one worker.
 
     `patience_s` is how long it waits for Redis before it says that it cannot start; `password` is for
-    Redis, when the URL in use has none.
+    Redis, when the URL in use has none. `launched` is when its generation was, in monotonic s.
     """
 
     config: Config
@@ -52,6 +52,7 @@ class WorkerSpec:
     directory: str
     patience_s: float = 5.0
     password: str = field(default="", repr=False)
+    launched: float = 0.0
 
 
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
@@ -94,7 +95,9 @@ class _Worker:
         return await self._serve(queue, store)
 
     async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
-        self._lifecycle = Lifecycle(self._spec.config, queue.registry, store, self._channel, self._log)
+        self._lifecycle = Lifecycle(
+            self._spec.config, queue.registry, store, self._channel, self._log, self._spec.launched
+        )
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)

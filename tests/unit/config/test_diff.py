@@ -27,9 +27,10 @@ RESTART = {setting.key for setting in SETTINGS if setting.reload is Reload.RESTA
 
 def other(setting: Setting) -> Any:
     """Return a value that the setting allows and that is not its default."""
-    return {"tasks.app": "shop:tq", "logging.level": "warn", "logging.format": "json"}.get(
-        setting.key, OTHERS[setting.kind]
-    )
+    own = {"tasks.app": "shop:tq", "logging.level": "warn", "logging.format": "json"}
+    if setting.kind is Kind.SWITCH:
+        return not setting.default
+    return own.get(setting.key, OTHERS[setting.kind])
 
 
 def config(**values: Any) -> Config:

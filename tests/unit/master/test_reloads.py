@@ -239,6 +239,10 @@ def test_changes_are_told_against_what_serves_when_the_reload_begins() -> None:
         ("workers__orphan_grace_period", 1.0),
         ("dead_letters__max_count", 7),
         ("dead_letters__max_age", 7.0),
+        ("scheduler__enabled", False),
+        ("scheduler__tick_interval", 2.0),
+        ("scheduler__max_tasks_per_tick", 7),
+        ("tasks__app", "a:b"),
         ("logging__level", "error"),
         ("logging__format", "json"),
     ],
@@ -250,7 +254,7 @@ def test_the_keeper_is_touched_by_what_it_is_started_from(key: str, value: objec
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("workers__max_age", 7.0), ("tasks__app", "a:b"), ("node__lease", 20.0)]
+    ("key", "value"), [("workers__max_age", 7.0), ("tasks__modules", ["a"]), ("node__lease", 20.0)]
 )
 def test_the_keeper_is_left_alone_by_other_changes(key: str, value: object) -> None:
     desk = Desk()
