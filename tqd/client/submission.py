@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tqd.client.task_function import Call
@@ -17,7 +18,10 @@ def new_task(call: Call[Any], task_id: bytes, now_ms: int, max_bytes: int) -> Ne
     """
     route = call.route
     args, kwargs = route.signature.encode(call.args, call.kwargs)
+    options = route.options
+    if route.eta_ms > now_ms and route.clocked:
+        options = replace(options, delay_s=(route.eta_ms - now_ms) / 1000)
     envelope = encode_envelope(
-        route.name, args, kwargs, route.queue, now_ms, route.options, route.headers, max_bytes
+        route.name, args, kwargs, route.queue, now_ms, options, route.headers, max_bytes
     )
     return NewTask(task_id, route.queue, envelope, route.eta_ms, route.delay_ms)

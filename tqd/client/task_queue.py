@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from tqd.app import Handler, Registry, default_name
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
+from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options
 from tqd.client.route import Route
 from tqd.client.sender import AsyncSender, SyncSender
 from tqd.client.submission import new_task
@@ -117,6 +117,8 @@ class TaskQueue:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
     ) -> _Decorator: ...
@@ -134,6 +136,8 @@ class TaskQueue:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
     ) -> Any:
@@ -147,7 +151,8 @@ class TaskQueue:
         `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
         (0: none) ends it whatever it does: the worker process is ended when nothing else stops the
         code. Either way the attempt has failed and is retried as after an error; what else the worker
-        had in hand runs again elsewhere at no cost. Use it for code that may hang, above `timeout`.
+        had in hand runs again elsewhere at no cost. A task that has not begun when it `expires` never
+        runs; at its `deadline` a running attempt is cancelled, and no other begins (`tqd.task.clocks`).
 
         `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
         given) are retried, and none of the second, whatever the first says. Subclasses count, and a
@@ -155,9 +160,9 @@ class TaskQueue:
         RegistrationError: the name is taken by another function, or an option cannot be.
         """
         options = task_options(
-            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
-        )
-
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
+            expires, deadline,
+        )  # fmt: skip
         rules = retry_rules(retry_on, give_up_on)
 
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
@@ -197,7 +202,7 @@ class TaskQueue:
         on the way, the calls of earlier round trips are stored.
         """
         ready = [self._call(call, (), {}) for call in calls]
-        tasks = self._new(ready, self._sync.clock.now_ms())
+        tasks = self._new(ready, self._sync.now_ms(any(call.route.clocked for call in ready)))
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
         return [TaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
@@ -206,6 +211,8 @@ class TaskQueue:
         """Enqueue many calls; as `enqueue_many`."""
         ready = [self._call(call, (), {}) for call in calls]
         sender = self._sender()
+        if not sender.clock.known and any(call.route.clocked for call in ready):
+            await sender.synchronise()
         tasks = self._new(ready, sender.clock.now_ms())
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
@@ -214,13 +221,15 @@ class TaskQueue:
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
-        (task,) = self._new((call,), self._sync.clock.now_ms())
+        (task,) = self._new((call,), self._sync.now_ms(call.route.clocked))
         self._sync.send((task,))
         return TaskHandle(self._waiter, task.task_id, call.route)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
+        if call.route.clocked and not sender.clock.known:
+            await sender.synchronise()
         (task,) = self._new((call,), sender.clock.now_ms())
         await sender.send((task,))
         return AsyncTaskHandle(self._waiter, task.task_id, call.route)

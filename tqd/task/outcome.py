@@ -66,6 +66,21 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """The task had not begun when it expired, `late_s` ago."""
+
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The task's deadline is over, since `late_s`; `running`: an attempt was cancelled at it."""
+
+    late_s: float
+    running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """The worker process was killed because of this attempt; `error` is what the master says of it."""
 
@@ -91,7 +106,10 @@ class Unreadable:
     problem: str
 
 
-Outcome = Done | Raised | RetryAsked | Discarded | TimedOut | Killed | Released | UnknownName | Unreadable
+Outcome = (
+    Done | Raised | RetryAsked | Discarded | TimedOut | Expired | Overdue | Killed | Released
+    | UnknownName | Unreadable
+)  # fmt: skip
 
 
 def describe(error: BaseException) -> tuple[ErrorInfo, ...]:
