@@ -20,12 +20,14 @@ from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
 from tqd.config.load import load
+from tqd.config.secret import check_tls_files, read_password, read_signing_keys
 from tqd.errors import RegistrationError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.task.context import Context
 from tqd.task.identity import NOISE_BYTES, from_text, task_ids
+from tqd.wire.seal import Seal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,13 +58,20 @@ class TaskQueue:
     `url` is redis://, rediss:// or unix://. Nothing is connected before the first enqueue, so a
     queue may be made at import. One queue serves any number of threads and event loops, and forks.
     `max_payload_bytes` bounds one task's arguments; the daemon's `security.max_payload_size_mb`
-    must not be below it.
+    must not be below it. With `signing_keys` (16 bytes or more each; the first one signs) every task
+    is signed, and workers of this queue run no others.
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, *, namespace: str = "tqd", max_payload_bytes: int = 1_048_576
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        namespace: str = "tqd",
+        max_payload_bytes: int = 1_048_576,
+        signing_keys: Sequence[bytes | str] = (),
     ) -> None:
         self.registry = Registry()
+        self.seal = Seal(signing_keys) if signing_keys else None
         self._max_bytes = max_payload_bytes
         self.bind(Endpoint(url), namespace)
         OWNERS[:] = [reference for reference in OWNERS if reference() is not None]
@@ -71,10 +80,13 @@ class TaskQueue:
     @classmethod
     def from_config(cls, path: str | None = None, environ: Mapping[str, str] | None = None) -> TaskQueue:
         """Return a queue as tqd.toml (`path`, else the usual places) and the environment say."""
-        config = load(path, os.environ if environ is None else environ, {}, 1)
-        redis, max_bytes = config.redis, int(config.security.max_payload_size_mb * 1_048_576)
-        queue = cls(max_payload_bytes=max_bytes)
-        queue.bind(Endpoint(redis.url, redis.connection_timeout, redis.command_timeout), redis.namespace)
+        environ = os.environ if environ is None else environ
+        config = load(path, environ, {}, 1)
+        check_tls_files(config)
+        max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
+        queue = cls(max_payload_bytes=max_bytes, signing_keys=read_signing_keys(config, environ))
+        endpoint = Endpoint.configured(config.redis, password=read_password(config, environ))
+        queue.bind(endpoint, config.redis.namespace)
         return queue
 
     def bind(self, endpoint: Endpoint, namespace: str) -> None:
@@ -289,5 +301,8 @@ class TaskQueue:
         return call_of(task, PLAIN) if isinstance(task, Task) else task
 
     def _new(self, calls: Sequence[Call[Any]], now_ms: int) -> list[NewTask]:
-        max_bytes, ids = self._max_bytes, task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(calls)))
-        return [new_task(call, task_id, now_ms, max_bytes) for call, task_id in zip(calls, ids, strict=True)]
+        max_bytes, seal = self._max_bytes, self.seal
+        ids = task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(calls)))
+        return [
+            new_task(call, task_id, now_ms, max_bytes, seal) for call, task_id in zip(calls, ids, strict=True)
+        ]

@@ -6,6 +6,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from tqd.errors import WireError
+
 MAX_CHAIN = 10
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 16_000
@@ -101,9 +103,16 @@ class UnknownName:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The task's bytes, or its arguments, are not what they should be."""
+    """The task's bytes, or its arguments, are not what they should be; `reason` says it in a word or two."""
 
     problem: str
+    reason: str = "unreadable"
+    kind: str = "Malformed"
+
+
+def unreadable(error: WireError) -> Unreadable:
+    """Return the outcome for bytes that were refused."""
+    return Unreadable(str(error), getattr(error, "reason", "unreadable"), type(error).__name__)
 
 
 Outcome = (

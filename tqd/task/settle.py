@@ -181,9 +181,9 @@ def settlement(
             return Release(task_id, token, queue, counts)
         case UnknownName(name):
             return Park(task_id, token, name, counts)
-        case Unreadable(problem):
-            error = ErrorInfo(type="Malformed", message=problem, traceback="")
-            return Bury(claim, "unreadable", (error,), counts.attempts, result_ttl_ms(options))
+        case Unreadable(problem, reason, kind):
+            error = ErrorInfo(type=kind, message=problem, traceback="")
+            return Bury(claim, reason, (error,), counts.attempts, result_ttl_ms(options))
         case Discarded(reason):
             return Dismiss(task_id, token, reason, result_ttl_ms(options))
         case Expired(late_s):

@@ -28,8 +28,8 @@ from tqd.task.outcome import (
     Released,
     TimedOut,
     UnknownName,
-    Unreadable,
     describe,
+    unreadable,
 )
 from tqd.task.settle import (
     Bury,
@@ -45,6 +45,7 @@ from tqd.task.settle import (
 from tqd.task.verdict import verdict
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
+from tqd.wire.seal import Seal
 from tqd.worker.expiries import Expiries
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.lanes import Lanes, outcome_of
@@ -69,6 +70,7 @@ class Executor:
         channel: ChildChannel,
         log: Log,
         max_bytes: int,
+        seal: Seal | None = None,
     ) -> None:
         self._registry = registry
         self._inflight = inflight
@@ -76,6 +78,7 @@ class Executor:
         self._now_ms = store.now_ms
         self._log = log
         self._max_bytes = max_bytes
+        self._seal = seal
         self._lanes = Lanes(inflight.slots)
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -92,9 +95,10 @@ class Executor:
             self.limits.tell()
             return
         try:
-            envelope = decode_envelope(claim.envelope, self._max_bytes)
+            data = claim.envelope if self._seal is None else self._seal.open(claim.task_id, claim.envelope)
+            envelope = decode_envelope(data, self._max_bytes)
         except WireError as error:
-            self._settle(claim, Unreadable(str(error)), DEFAULTS)
+            self._settle(claim, unreadable(error), DEFAULTS)
             return
         handler = self._registry.get(envelope.name)
         if handler is None:

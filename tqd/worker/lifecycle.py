@@ -23,6 +23,7 @@ from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
+from tqd.wire.seal import Seal
 from tqd.worker.beat import Pulse
 from tqd.worker.bell import Bell
 from tqd.worker.consumer import Consumer
@@ -61,7 +62,13 @@ class Lifecycle:
     """The parts of one worker and how they start and stop."""
 
     def __init__(
-        self, config: Config, registry: Registry, store: WorkerStore, channel: ChildChannel, log: Log
+        self,
+        config: Config,
+        registry: Registry,
+        store: WorkerStore,
+        channel: ChildChannel,
+        log: Log,
+        seal: Seal | None = None,
     ) -> None:
         self._log = log
         self._store = store
@@ -69,7 +76,9 @@ class Lifecycle:
         max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
         self.inflight = Inflight(config.workers.max_concurrent_tasks)
         self._settler = Settler(lambda: self._consumer.wake())
-        self._executor = Executor(registry, self.inflight, self._settler, store, channel, log, max_bytes)
+        self._executor = Executor(
+            registry, self.inflight, self._settler, store, channel, log, max_bytes, seal
+        )
         order = QueueOrder(queues.names, queues.starvation_after, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
