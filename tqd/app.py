@@ -11,6 +11,7 @@ from typing import Any
 
 from tqd.errors import RegistrationError
 from tqd.schedule.entry import MAX_ENTRIES, Entry
+from tqd.task.clocks import has_clocks
 from tqd.task.context import Context
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.verdict import ALL_ERRORS, RetryRules
@@ -20,12 +21,14 @@ from tqd.wire.signature import Signature
 class Handler:
     """A registered function: its name, how it is called, and the options it was declared with.
 
-    `done` counts its attempts that ended well in this process.
+    `done` counts its attempts that ended well in this process. `clocked`: its tasks expire, or have a
+    deadline.
     """
 
     __slots__ = (
         "_context_place",
         "asynchronous",
+        "clocked",
         "context_parameter",
         "done",
         "function",
@@ -47,6 +50,7 @@ class Handler:
         self.retry_rules = retry_rules
         self.done = 0
         self.options = options.over(DEFAULTS)
+        self.clocked = has_clocks(options)
         self.asynchronous = is_asynchronous(function)
         self.context_parameter = context_parameter(function)
         self._context_place = _place_of(function, self.context_parameter)

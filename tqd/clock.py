@@ -50,6 +50,11 @@ class RedisClock:
     def __init__(self) -> None:
         self._offset_ms: float | None = None
 
+    @property
+    def known(self) -> bool:
+        """Whether it was measured."""
+        return self._offset_ms is not None
+
     def measured(self, redis_ms: float, asked: float, answered: float) -> None:
         """Take the answer of `TIME`: the reading lies half-way between question and answer."""
         self._offset_ms = redis_ms - (asked + answered) * 500.0

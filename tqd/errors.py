@@ -14,6 +14,7 @@ TqdError
 ├ TaskError            what waiting for a result can meet
 │ ├ TaskFailed         the task ended as a dead letter; carries its error
 │ ├ TaskCancelled      the task ended on purpose, without a result; says why
+│ ├ TaskExpired        the task had not begun when it expired, and never runs
 │ ├ ResultTimeout      no result within the time the caller gave
 │ └ NoResult           the task keeps no result (result_ttl is not set)
 ├ RegistrationError    two handlers with one name, or an option that has no meaning
@@ -119,6 +120,15 @@ class TaskCancelled(TaskError):
         self.task_id = task_id
         self.reason = reason
         super().__init__(f"task {task_id} was cancelled: {reason or 'no reason was given'}")
+
+
+class TaskExpired(TaskError):
+    """Raised by `result()` when the task had not begun when it expired; it never runs. `reason` says more."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        self.task_id = task_id
+        self.reason = reason
+        super().__init__(f"task {task_id} has expired: {reason}")
 
 
 class ResultTimeout(TaskError, TimeoutError):

@@ -156,6 +156,10 @@ OPTIONS = st.builds(
     retry_delay_s=SECONDS,
     max_retry_delay_s=SECONDS,
     result_ttl_s=SECONDS,
+    hard_timeout_s=SECONDS,
+    expires_s=SECONDS,
+    deadline_s=SECONDS,
+    delay_s=SECONDS,
 )
 ENVELOPES = st.builds(
     Envelope,

@@ -77,7 +77,7 @@ class Worker:
             endpoint, Keys(NAMESPACE), NODE, name, config.queues.names, config.dead_letters.max_count
         )
         self._lease_ms = round(config.node.lease * 1000)
-        self._parts = (config, queue.registry, self.store, self.channel, Log(worker=name))
+        self._parts = (config, queue.registry, self.store, self.channel, Log(worker=name), queue.seal)
         self.lifecycle: Lifecycle
         self._runner: asyncio.Task[Ending]
 

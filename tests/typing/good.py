@@ -71,6 +71,7 @@ later = datetime.now(UTC)
 assert_type(mail.using(delay=5, queue="q", headers={"a": "b"}).enqueue("a"), TaskHandle[int])
 assert_type(thumbnail.using(eta=later, timeout=timedelta(1)).enqueue("a"), TaskHandle[bytes])
 assert_type(with_context.using(max_retries=0).enqueue(5), TaskHandle[float])
+assert_type(mail.using(expires=60, deadline=later).enqueue("a"), TaskHandle[int])
 
 # Calls are values.
 assert_type(mail.call("a", subject="b"), Call[int])

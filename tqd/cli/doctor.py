@@ -11,7 +11,7 @@ from tqd.cli.lines import cut, printable
 from tqd.cli.main import given
 from tqd.config.load import load
 from tqd.config.model import Config
-from tqd.config.secret import read_password
+from tqd.config.secret import check_tls_files, read_password
 from tqd.errors import StoreUnavailable
 from tqd.store.audit import Finding, Kind
 from tqd.store.auditor import Auditor, Found, Report
@@ -81,7 +81,8 @@ def _where(config: Config) -> tuple[Endpoint, str]:
         url = url if config.explicit("redis.url") else queue.endpoint.url
         namespace = namespace if config.explicit("redis.namespace") else queue.namespace
     password = read_password(config, os.environ)
-    return Endpoint(url, redis.connection_timeout, redis.command_timeout, password), namespace
+    check_tls_files(config)
+    return Endpoint.configured(redis, url, password), namespace
 
 
 def connections(config: Config) -> int:

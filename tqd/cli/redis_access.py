@@ -10,7 +10,7 @@ from typing import TypeVar
 from tqd.cli.main import given
 from tqd.config.load import load
 from tqd.config.model import Config
-from tqd.config.secret import read_password
+from tqd.config.secret import check_tls_files, read_password
 from tqd.errors import StoreUnavailable
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.keys import Keys
@@ -51,5 +51,6 @@ def access(options: argparse.Namespace) -> Access:
     if redis.embedded:
         url = f"unix://{choose(config.daemon.runtime_dir, os.environ).redis_socket}"
     password = "" if redis.embedded else read_password(config, os.environ)
-    endpoint = Endpoint(url, redis.connection_timeout, redis.command_timeout, password)
+    check_tls_files(config)
+    endpoint = Endpoint.configured(redis, url, password)
     return Access(config=config, endpoint=endpoint, keys=Keys(redis.namespace))

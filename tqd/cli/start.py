@@ -17,7 +17,7 @@ from tqd.config.diff import Change, diff, effective
 from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.config.redact import redacted
-from tqd.config.secret import read_password
+from tqd.config.secret import check_tls_files, read_password, read_signing_keys
 from tqd.errors import BootError, TqdError
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.master.launch import ChildMain, ChildMains, Launch
@@ -133,14 +133,15 @@ class Builder:
 
     def _mains(self, config: Config) -> ChildMains:
         server, launched = self._server, monotonic()
-        used = config
+        used, signing_keys = config, read_signing_keys(config, self._sources.environ)
+        check_tls_files(config)
         if server is not None:
             used = replace(config, redis=replace(config.redis, url=server.url))
 
         def worker(label: str, patience_s: float) -> ChildMain:
             spec = WorkerSpec(
                 config=used, node=str(self._node), label=label, directory=self._app_directory(config),
-                patience_s=patience_s, password=self._password, launched=launched,
+                patience_s=patience_s, password=self._password, signing_keys=signing_keys, launched=launched,
             )  # fmt: skip
             return _logged(config, functools.partial(worker_main, spec))
 

@@ -113,8 +113,9 @@ def tasks(status: Status, width: int | None) -> Line:
         (f"{count(totals.get('released'))} given back", Tone.PLAIN),
         (f"{count(totals.get('superseded'))} superseded", Tone.PLAIN),
     ]
-    if totals.get("discarded"):
-        parts.insert(2, (f"{count(totals['discarded'])} discarded", Tone.PLAIN))
+    for kind in ("expired", "discarded"):
+        if totals.get(kind):
+            parts.insert(2, (f"{count(totals[kind])} {kind}", Tone.PLAIN))
     return joined(parts, width)
 
 

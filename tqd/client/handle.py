@@ -59,6 +59,7 @@ class Handle(Generic[R_co]):
         """Wait for what the handler returned; `timeout` in seconds, None: for ever.
 
         TaskFailed: the task became a dead letter. TaskCancelled: its handler discarded it.
+        TaskExpired: it was not begun in time.
         ResultTimeout: not ended in time. NoResult: the task keeps none, or its time is over; a result
         is there for `result_ttl` after the task has ended.
         """

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tqd.errors import RegistrationError
+from tqd.task.clocks import LONGEST_S, clock_s
 from tqd.task.model import NO_OPTIONS, TaskOptions, seconds
 from tqd.task.verdict import ALL_ERRORS, RetryRules, error_types
 
 Duration = float | timedelta
+Clock = float | timedelta | datetime
 Errors = type[BaseException] | Iterable[type[BaseException]]
 QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-LONGEST_S = 10 * 366 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ def task_options(
     max_retry_delay: Duration | None,
     result_ttl: Duration | None,
     hard_timeout: Duration | None,
+    expires: Clock | None = None,
+    deadline: Clock | None = None,
 ) -> TaskOptions:
     """Return checked options; RegistrationError names the first one that cannot be."""
     if queue is not None and not QUEUE_NAME.fullmatch(queue):
@@ -54,6 +58,8 @@ def task_options(
         max_retry_delay_s=_duration("max_retry_delay", max_retry_delay),
         result_ttl_s=_duration("result_ttl", result_ttl),
         hard_timeout_s=_duration("hard_timeout", hard_timeout),
+        expires_s=_clock("expires", expires),
+        deadline_s=_clock("deadline", deadline),
     )
 
 
@@ -109,3 +115,15 @@ def _duration(name: str, value: Duration | None) -> float | None:
     if not 0.0 <= length_s <= LONGEST_S:
         raise RegistrationError(f"{name} is {value!r}: it is seconds or a timedelta, from 0 to ten years")
     return length_s
+
+
+def _clock(name: str, value: Clock | None) -> float | None:
+    if value is None:
+        return None
+    number = clock_s(value)
+    if math.isnan(number):
+        raise RegistrationError(
+            f"{name} is {value!r}: it is seconds or a timedelta, from 0 to ten years, or a datetime with "
+            "a zone"
+        )
+    return number

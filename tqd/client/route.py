@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tqd.app import Handler
 from tqd.client.options import Placement
 from tqd.errors import RegistrationError
+from tqd.task.clocks import has_clocks
 from tqd.task.model import queues
 from tqd.wire.signature import UNTYPED
 
@@ -14,10 +17,12 @@ class Route:
 
     `queue` is this enqueue's, else the declaration's, else the default. `keeps_result` says whether
     there will be a result to wait for, as far as this process knows: the declaration of a task that is
-    known by its name only is elsewhere, and may keep one.
+    known by its name only is elsewhere, and may keep one. `clocked` says whether the task's clocks count
+    from its enqueue, or, delayed, from a later moment that has to travel then.
     """
 
     __slots__ = (
+        "clocked",
         "delay_ms",
         "eta_ms",
         "handler",
@@ -35,6 +40,9 @@ class Route:
         self.name = name
         self.handler = handler
         self.options = placement.options
+        self.clocked = handler is None or has_clocks(placement.options.over(handler.options))
+        if self.clocked and placement.delay_ms:
+            self.options = replace(placement.options, delay_s=placement.delay_ms / 1000)
         self.headers = placement.headers
         self.delay_ms = placement.delay_ms
         self.eta_ms = placement.eta_ms

@@ -44,6 +44,10 @@ class AsyncSender:
         """Redis's clock as last measured by the producer's connection."""
         return self._producer.clock
 
+    async def synchronise(self) -> None:
+        """Measure Redis's clock before the first task; StoreUnavailable as `send`."""
+        await self._producer.now_ms()
+
     async def send(self, tasks: Sequence[NewTask]) -> None:
         """Store the tasks, together with those of other callers; returns when acknowledged."""
         stored: asyncio.Future[None] = self.loop.create_future()
@@ -111,6 +115,19 @@ class SyncSender:
         self._lanes: deque[SyncProducer] = deque()
         self._pid = os.getpid()
         self.clock = RedisClock()
+
+    def now_ms(self, exact: bool) -> int:
+        """Return Redis's time in epoch ms; measured before the first task when it has to be `exact`."""
+        if exact and not self.clock.known:
+            lane = self._take()
+            try:
+                lane.now_ms()
+            except BaseException:
+                lane.close()
+                raise
+            self.clock = lane.clock
+            self._lanes.append(lane)
+        return self.clock.now_ms()
 
     def send(self, tasks: Sequence[NewTask]) -> None:
         """Store the tasks; returns when Redis has acknowledged them."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, dataclass_transform
 
 from tqd.app import Handler, context_parameter, is_asynchronous
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Errors, Placement, placement, retry_rules, task_options
+from tqd.client.options import PLAIN, Clock, Duration, Errors, Placement, placement, retry_rules, task_options
 from tqd.client.route import Route
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
@@ -53,14 +53,17 @@ class Task:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
     ) -> None:
         super().__init_subclass__()
         dataclass(cls)
         options = task_options(
-            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
-        )
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
+            expires, deadline,
+        )  # fmt: skip
         rules = retry_rules(retry_on, give_up_on)
         cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options, rules)
         cls.__app__ = app
@@ -98,12 +101,15 @@ class Task:
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         headers: dict[str, str] | None = None,
     ) -> BoundTask:
         """Return this task with options for this enqueue; as `TaskFunction.using`."""
         options = task_options(
-            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
-        )
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
+            expires, deadline,
+        )  # fmt: skip
         return BoundTask(self, placement(options, delay, eta, headers))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from tqd.app import Handler
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, placement, task_options
+from tqd.client.options import PLAIN, Clock, Duration, placement, task_options
 from tqd.client.route import Route
 
 P = ParamSpec("P")
@@ -85,6 +85,8 @@ class NamedTask(Bound[P, R]):
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         headers: dict[str, str] | None = None,
     ) -> Bound[P, R]:
         """Return the task with options for this enqueue; they win over the declaration's.
@@ -92,11 +94,13 @@ class NamedTask(Bound[P, R]):
         Durations are seconds or timedeltas. `delay` counts from now and `eta` is a time with a zone;
         `max_retries` counts runs after the first; `timeout` cancels and `hard_timeout` ends the
         process (see `TaskQueue.task`), 0 means none; `result_ttl` is how long the result is kept (0:
-        not at all); `headers` travel with the task.
+        not at all); `expires` and `deadline` may also be datetimes with a zone; `headers` travel with
+        the task.
         """
         options = task_options(
-            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
-        )
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
+            expires, deadline,
+        )  # fmt: skip
         route = Route(self._route.name, self._route.handler, placement(options, delay, eta, headers))
         return Bound(self._owner, route)
 

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from tqd.app import Handler, Registry, default_name
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
+from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options
 from tqd.client.route import Route
 from tqd.client.scheduling import Scheduling
 from tqd.client.sender import AsyncSender, SyncSender
@@ -21,12 +21,14 @@ from tqd.client.task_class import OWNERS, UNCLAIMED, Task, call_of
 from tqd.client.task_function import Call, NamedTask, TaskFunction, named
 from tqd.client.waiting import Waiter
 from tqd.config.load import load
+from tqd.config.secret import check_tls_files, read_password, read_signing_keys
 from tqd.errors import RegistrationError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.task.context import Context
 from tqd.task.identity import NOISE_BYTES, from_text, task_ids
+from tqd.wire.seal import Seal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,13 +59,20 @@ class TaskQueue(Scheduling):
     `url` is redis://, rediss:// or unix://. Nothing is connected before the first enqueue, so a
     queue may be made at import. One queue serves any number of threads and event loops, and forks.
     `max_payload_bytes` bounds one task's arguments; the daemon's `security.max_payload_size_mb`
-    must not be below it.
+    must not be below it. With `signing_keys` (16 bytes or more each; the first one signs) every task
+    is signed, and workers of this queue run no others.
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, *, namespace: str = "tqd", max_payload_bytes: int = 1_048_576
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        namespace: str = "tqd",
+        max_payload_bytes: int = 1_048_576,
+        signing_keys: Sequence[bytes | str] = (),
     ) -> None:
         self.registry = Registry()
+        self.seal = Seal(signing_keys) if signing_keys else None
         self._max_bytes = max_payload_bytes
         self.bind(Endpoint(url), namespace)
         OWNERS[:] = [reference for reference in OWNERS if reference() is not None]
@@ -72,10 +81,13 @@ class TaskQueue(Scheduling):
     @classmethod
     def from_config(cls, path: str | None = None, environ: Mapping[str, str] | None = None) -> TaskQueue:
         """Return a queue as tqd.toml (`path`, else the usual places) and the environment say."""
-        config = load(path, os.environ if environ is None else environ, {}, 1)
-        redis, max_bytes = config.redis, int(config.security.max_payload_size_mb * 1_048_576)
-        queue = cls(max_payload_bytes=max_bytes)
-        queue.bind(Endpoint(redis.url, redis.connection_timeout, redis.command_timeout), redis.namespace)
+        environ = os.environ if environ is None else environ
+        config = load(path, environ, {}, 1)
+        check_tls_files(config)
+        max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
+        queue = cls(max_payload_bytes=max_bytes, signing_keys=read_signing_keys(config, environ))
+        endpoint = Endpoint.configured(config.redis, password=read_password(config, environ))
+        queue.bind(endpoint, config.redis.namespace)
         return queue
 
     def bind(self, endpoint: Endpoint, namespace: str) -> None:
@@ -118,6 +130,8 @@ class TaskQueue(Scheduling):
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
     ) -> _Decorator: ...
@@ -135,6 +149,8 @@ class TaskQueue(Scheduling):
         max_retry_delay: Duration | None = None,
         result_ttl: Duration | None = None,
         hard_timeout: Duration | None = None,
+        expires: Clock | None = None,
+        deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
     ) -> Any:
@@ -148,7 +164,8 @@ class TaskQueue(Scheduling):
         `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
         (0: none) ends it whatever it does: the worker process is ended when nothing else stops the
         code. Either way the attempt has failed and is retried as after an error; what else the worker
-        had in hand runs again elsewhere at no cost. Use it for code that may hang, above `timeout`.
+        had in hand runs again elsewhere at no cost. A task that has not begun when it `expires` never
+        runs; at its `deadline` a running attempt is cancelled, and no other begins (`tqd.task.clocks`).
 
         `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
         given) are retried, and none of the second, whatever the first says. Subclasses count, and a
@@ -156,9 +173,9 @@ class TaskQueue(Scheduling):
         RegistrationError: the name is taken by another function, or an option cannot be.
         """
         options = task_options(
-            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
-        )
-
+            queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
+            expires, deadline,
+        )  # fmt: skip
         rules = retry_rules(retry_on, give_up_on)
 
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
@@ -198,7 +215,7 @@ class TaskQueue(Scheduling):
         on the way, the calls of earlier round trips are stored.
         """
         ready = [self._call(call, (), {}) for call in calls]
-        tasks = self._new(ready, self._sync.clock.now_ms())
+        tasks = self._new(ready, self._sync.now_ms(any(call.route.clocked for call in ready)))
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
         return [TaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
@@ -207,6 +224,8 @@ class TaskQueue(Scheduling):
         """Enqueue many calls; as `enqueue_many`."""
         ready = [self._call(call, (), {}) for call in calls]
         sender = self._sender()
+        if not sender.clock.known and any(call.route.clocked for call in ready):
+            await sender.synchronise()
         tasks = self._new(ready, sender.clock.now_ms())
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
@@ -215,13 +234,15 @@ class TaskQueue(Scheduling):
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
-        (task,) = self._new((call,), self._sync.clock.now_ms())
+        (task,) = self._new((call,), self._sync.now_ms(call.route.clocked))
         self._sync.send((task,))
         return TaskHandle(self._waiter, task.task_id, call.route)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
+        if call.route.clocked and not sender.clock.known:
+            await sender.synchronise()
         (task,) = self._new((call,), sender.clock.now_ms())
         await sender.send((task,))
         return AsyncTaskHandle(self._waiter, task.task_id, call.route)
@@ -281,5 +302,8 @@ class TaskQueue(Scheduling):
         return call_of(task, PLAIN) if isinstance(task, Task) else task
 
     def _new(self, calls: Sequence[Call[Any]], now_ms: int) -> list[NewTask]:
-        max_bytes, ids = self._max_bytes, task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(calls)))
-        return [new_task(call, task_id, now_ms, max_bytes) for call, task_id in zip(calls, ids, strict=True)]
+        max_bytes, seal = self._max_bytes, self.seal
+        ids = task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(calls)))
+        return [
+            new_task(call, task_id, now_ms, max_bytes, seal) for call, task_id in zip(calls, ids, strict=True)
+        ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqd.app import Registry
 from tqd.client.sender import AsyncSender
-from tqd.errors import NoResult, ResultTimeout, TaskCancelled, TaskFailed
+from tqd.errors import NoResult, ResultTimeout, TaskCancelled, TaskExpired, TaskFailed
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.store.lookup import state_of
@@ -86,6 +86,8 @@ class Waiter:
         record = ResultRecord.decode(data)
         if record.state is TaskState.CANCELLED:
             raise TaskCancelled(to_text(identity), record.error_message)
+        if record.state is TaskState.EXPIRED:
+            raise TaskExpired(to_text(identity), record.error_message)
         if record.value is None or record.state is TaskState.DEAD:
             raise TaskFailed(to_text(identity), record.error_type, record.error_message)
         handler = self._registry.get(name)

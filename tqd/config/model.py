@@ -14,6 +14,9 @@ from dataclasses import dataclass
 class RedisConfig:
     url: str
     password_file: str
+    ca_file: str
+    cert_file: str
+    key_file: str
     namespace: str
     connection_timeout: float
     command_timeout: float
@@ -71,6 +74,7 @@ class NodeConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecurityConfig:
     max_payload_size_mb: float
+    signing_keys_file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tqd.config.scheduler_settings import SCHEDULER
 from tqd.config.setting import Kind, Reload, Setting
+from tqd.config.table_security import SECURITY_SETTINGS, TLS_SETTINGS
 from tqd.task.model import DEFAULT_QUEUES
 
 NAME = r"[A-Za-z0-9_.-]{1,64}"
@@ -32,6 +33,7 @@ SETTINGS: tuple[Setting, ...] = (
         reload=Reload.RESTART,
         effect="A file whose first line is the password of Redis, for a URL that has none.",
     ),
+    *TLS_SETTINGS,
     Setting(
         key="redis.namespace",
         kind=Kind.TEXT,
@@ -284,17 +286,7 @@ SETTINGS: tuple[Setting, ...] = (
         reload=Reload.RESTART,
         effect="How long after a host's last sign of life its tasks are given to others.",
     ),
-    Setting(
-        key="security.max_payload_size_mb",
-        kind=Kind.NUMBER,
-        default=1.0,
-        unit="MB",
-        low=0,
-        above_low=True,
-        high=64,
-        reload=Reload.WORKERS,
-        effect="How large a task's arguments may be when packed; larger ones are refused.",
-    ),
+    *SECURITY_SETTINGS,
     Setting(
         key="logging.level",
         kind=Kind.TEXT,

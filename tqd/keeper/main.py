@@ -38,8 +38,7 @@ def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
 
 
 async def _serve(spec: KeeperSpec, pipes: ChildPipes) -> None:
-    redis = spec.config.redis
-    endpoint = Endpoint(spec.url, redis.connection_timeout, redis.command_timeout, spec.password)
+    endpoint = Endpoint.configured(spec.config.redis, spec.url, spec.password)
     store = NodeStore(endpoint, Keys(spec.namespace), str(spec.node))
     keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"))
     # The master's word comes over the pipe; when it is dead, the pipe's end says so.

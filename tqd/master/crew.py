@@ -73,7 +73,8 @@ class Totals:
     """What the daemon has done since it started: beats of the living and last beats of the dead."""
 
     __slots__ = (
-        "discarded", "done", "failed", "rate", "reclaimed", "released", "retried", "runs", "superseded",
+        "discarded", "done", "expired", "failed", "rate", "reclaimed", "released", "retried", "runs",
+        "superseded",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -83,6 +84,7 @@ class Totals:
         self.released = 0
         self.superseded = 0
         self.discarded = 0
+        self.expired = 0
         self.reclaimed = 0
         self.runs = Histogram()
         self.rate = Rate()
@@ -95,6 +97,7 @@ class Totals:
         self.released += beat.released - (before.released if before else 0)
         self.superseded += beat.superseded - (before.superseded if before else 0)
         self.discarded += beat.discarded - (before.discarded if before else 0)
+        self.expired += beat.expired - (before.expired if before else 0)
         self.runs.merge(beat.runs)
 
     def advance_keeper(self, before: KeeperBeat | None, beat: KeeperBeat) -> None:

@@ -229,6 +229,7 @@ def _totals(totals: Totals) -> dict[str, object]:
         "released": totals.released,
         "superseded": totals.superseded,
         "discarded": totals.discarded,
+        "expired": totals.expired,
         "reclaimed": totals.reclaimed,
         "rate_per_s": None if rate is None else round(rate, 2),
         "run_p50_s": totals.runs.quantile_s(0.5),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from redis import connection as sync_redis
@@ -34,6 +34,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from tqd.clock import RedisClock, monotonic
+from tqd.config.model import RedisConfig
 from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command
@@ -56,9 +57,10 @@ class Endpoint:
     """Where Redis is and how long its answers may take. Shown without its password.
 
     `password` is used when the URL has none; it never becomes a part of the URL, which others may see.
+    `tls` are files for rediss:// by the names that redis-py has for them; what the URL says itself wins.
     """
 
-    __slots__ = ("command_timeout_s", "connect_timeout_s", "password", "url")
+    __slots__ = ("command_timeout_s", "connect_timeout_s", "password", "tls", "url")
 
     def __init__(
         self,
@@ -66,11 +68,24 @@ class Endpoint:
         connect_timeout_s: float = 5.0,
         command_timeout_s: float = 5.0,
         password: str = "",
+        tls: Mapping[str, str] | None = None,
     ) -> None:
         self.url = url
         self.connect_timeout_s = connect_timeout_s
         self.command_timeout_s = command_timeout_s
         self.password = password
+        self.tls = tls or {}
+
+    @classmethod
+    def configured(cls, redis: RedisConfig, url: str = "", password: str = "") -> Endpoint:
+        """Return the endpoint that a configuration means; `url` takes the place of its own."""
+        files = {
+            "ssl_ca_certs": redis.ca_file,
+            "ssl_certfile": redis.cert_file,
+            "ssl_keyfile": redis.key_file,
+        }
+        tls = {name: path for name, path in files.items() if path}
+        return cls(url or redis.url, redis.connection_timeout, redis.command_timeout, password, tls)
 
     def __str__(self) -> str:
         return redacted(self.url)
@@ -299,6 +314,8 @@ def settings_of(endpoint: Endpoint, parse: Callable[[str], Any], default_kind: t
     settings.setdefault("connection_class", default_kind)
     if endpoint.password and not settings.get("password"):
         settings["password"] = endpoint.password
+    if endpoint.url.startswith("rediss:"):
+        settings = {**endpoint.tls, **settings}
     settings.update(
         protocol=3,
         legacy_responses=False,

@@ -12,7 +12,18 @@ from tqd.store.calls import MAX_BATCH, Command
 from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.task.model import TaskState
-from tqd.task.settle import Bury, Complete, Completes, Dismiss, Finish, Park, Release, RetryAt, Settlement
+from tqd.task.settle import (
+    Bury,
+    Complete,
+    Completes,
+    Dismiss,
+    Expire,
+    Finish,
+    Park,
+    Release,
+    RetryAt,
+    Settlement,
+)
 from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS, encode_past
 from tqd.wire.records import FailureRecord, ResultRecord
 
@@ -51,7 +62,9 @@ class Settler:
                 case Finish():
                     commands.append(self._finish(s))
                 case Dismiss():
-                    commands += self._dismiss(s, now_ms)
+                    commands += self._ended_without(s, TaskState.CANCELLED, now_ms)
+                case Expire():
+                    commands += self._ended_without(s, TaskState.EXPIRED, now_ms)
                 case Bury():
                     commands.append(self._bury(s, now_ms))
         singles = [field for s in settlements if isinstance(s, Complete) for field in (s.task_id, s.token)]
@@ -71,11 +84,11 @@ class Settler:
             keys.errors, s.task_id, s.token, s.ttl_ms, s.result,
         )  # fmt: skip
 
-    def _dismiss(self, s: Dismiss, now_ms: int) -> list[Command]:
+    def _ended_without(self, s: Dismiss | Expire, state: TaskState, now_ms: int) -> list[Command]:
         # To Redis its end is that of a task that is done: with a result record if somebody asked for one.
         if not s.ttl_ms:
             return self._completes((s.task_id, s.token))
-        record = ResultRecord(state=TaskState.CANCELLED, error_message=s.reason, finished_ms=now_ms)
+        record = ResultRecord(state=state, error_message=s.reason, finished_ms=now_ms)
         return [self._finish(Finish(s.task_id, s.token, s.ttl_ms, record.encode()))]
 
     def _bury(self, s: Bury, now_ms: int) -> Command:

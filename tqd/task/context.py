@@ -12,7 +12,8 @@ class Context:
 
     `attempt` counts from 1 and only charged attempts; `fence` is higher in every later claim of the
     task, so a store that remembers the highest one it saw can refuse an older owner's writes.
-    `deadline` is when the attempt times out, on the monotonic clock in s; None: it does not.
+    `deadline` is when the attempt is ended, by its time limits or the task's deadline, on the monotonic
+    clock in s; None: it is not.
     `slot` is the moment for which a schedule has fired the task, in the schedule's time zone; None when
     none did.
     """

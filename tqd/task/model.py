@@ -14,8 +14,8 @@ class TaskState(StrEnum):
     """Where a task is in its life; the same words in Lua, Python, labels and the CLI.
 
     scheduled → ready (the claim script, when its time has come) → claimed (a worker) → done, dead,
-    cancelled (ended on purpose, without a result), or back to scheduled (retry) and ready (release).
-    `parked` waits for a worker that knows its name.
+    cancelled (ended on purpose, without a result), expired (not begun in time), or back to scheduled
+    (retry) and ready (release). `parked` waits for a worker that knows its name.
     """
 
     READY = "ready"
@@ -24,6 +24,7 @@ class TaskState(StrEnum):
     DONE = "done"
     DEAD = "dead"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
     PARKED = "parked"
 
 
@@ -43,7 +44,8 @@ class TaskOptions:
     """How a task is to be run. `None` means: not said here, ask the next level.
 
     The levels are: this call (`using(...)`, travels with the task), then the handler's declaration
-    in the worker's code, then `DEFAULTS`. Durations are in seconds. New options come last: they
+    in the worker's code, then `DEFAULTS`. Durations are in seconds; `expires_s` and `deadline_s` may
+    be moments (see `clocks`), and count from `delay_s` after the enqueue. New options come last: they
     travel in this order.
     """
 
@@ -54,6 +56,9 @@ class TaskOptions:
     max_retry_delay_s: float | None = None
     result_ttl_s: float | None = None
     hard_timeout_s: float | None = None
+    expires_s: float | None = None
+    deadline_s: float | None = None
+    delay_s: float | None = None
 
     def over(self, lower: TaskOptions) -> TaskOptions:
         """Return these options with the gaps filled from `lower`."""
@@ -75,8 +80,11 @@ DEFAULTS = TaskOptions(
     max_retry_delay_s=600.0,
     result_ttl_s=0.0,
     hard_timeout_s=0.0,
+    expires_s=0.0,
+    deadline_s=0.0,
+    delay_s=0.0,
 )
-"""max_retries: tries after the first run. timeout_s, result_ttl_s, hard_timeout_s: 0 switches it off."""
+"""max_retries: tries after the first run. Of the times, 0 switches off all but the delays."""
 
 
 def seconds(value: float | timedelta) -> float:

@@ -6,6 +6,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
+from tqd.errors import WireError
+
 MAX_CHAIN = 10
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 16_000
@@ -66,6 +68,21 @@ class TimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """The task had not begun when it expired, `late_s` ago."""
+
+    late_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The task's deadline is over, since `late_s`; `running`: an attempt was cancelled at it."""
+
+    late_s: float
+    running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """The worker process was killed because of this attempt; `error` is what the master says of it."""
 
@@ -86,12 +103,22 @@ class UnknownName:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The task's bytes, or its arguments, are not what they should be."""
+    """The task's bytes, or its arguments, are not what they should be; `reason` says it in a word or two."""
 
     problem: str
+    reason: str = "unreadable"
+    kind: str = "Malformed"
 
 
-Outcome = Done | Raised | RetryAsked | Discarded | TimedOut | Killed | Released | UnknownName | Unreadable
+def unreadable(error: WireError) -> Unreadable:
+    """Return the outcome for bytes that were refused."""
+    return Unreadable(str(error), getattr(error, "reason", "unreadable"), type(error).__name__)
+
+
+Outcome = (
+    Done | Raised | RetryAsked | Discarded | TimedOut | Expired | Overdue | Killed | Released
+    | UnknownName | Unreadable
+)  # fmt: skip
 
 
 def describe(error: BaseException) -> tuple[ErrorInfo, ...]:

@@ -7,14 +7,17 @@ is settled with the same values by the keeper (`reclaimed`).
 from __future__ import annotations
 
 from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.clocks import past_deadline
 from tqd.task.history import PastError, past_error
 from tqd.task.model import TaskOptions
 from tqd.task.outcome import (
     Discarded,
     Done,
     ErrorInfo,
+    Expired,
     Killed,
     Outcome,
+    Overdue,
     Raised,
     Released,
     RetryAsked,
@@ -120,6 +123,18 @@ class Dismiss:
         self.ttl_ms = ttl_ms
 
 
+class Expire:
+    """The task ends as expired: it was not begun in time; who waits for its result (`ttl_ms` > 0) is told."""
+
+    __slots__ = ("reason", "task_id", "token", "ttl_ms")
+
+    def __init__(self, task_id: bytes, token: bytes, reason: str, ttl_ms: int) -> None:
+        self.task_id = task_id
+        self.token = token
+        self.reason = reason
+        self.ttl_ms = ttl_ms
+
+
 class Bury:
     """The task becomes a dead letter; whoever waits for its result (`ttl_ms` > 0) is told."""
 
@@ -137,13 +152,14 @@ class Bury:
 
 TIMEOUT_TYPE = "TimeoutError"
 HARD_TIMEOUT_TYPE = "HardTimeout"
+DEADLINE_TYPE = "DeadlineExceeded"
 """The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
 FREE_CLAIMS = 1000
 """A handler may ask for a retry that costs none until its task was claimed so often: whatever asks for
 ever ends, and its end is seen."""
 
-Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Dismiss | Bury
+Settlement = Complete | Completes | Finish | RetryAt | Release | Park | Dismiss | Expire | Bury
 
 
 def settlement(
@@ -151,8 +167,9 @@ def settlement(
 ) -> Settlement:
     """Return what follows from `outcome`.
 
-    `options` are complete (every level merged); `now_ms` is Redis's clock, `chance` in [0, 1). `stretch`
-    lengthens the delay that the policy gives, not one that the handler has asked for.
+    `options` are complete (every level merged), a deadline in them is a moment; `now_ms` is Redis's clock,
+    `chance` in [0, 1). `stretch` lengthens the delay that the policy gives, not one that the handler asked
+    for.
     A `Done` comes here only when it keeps no result: a result is encoded first, into `Finish`.
     """
     task_id, token = claim.task_id, claim.token
@@ -164,16 +181,18 @@ def settlement(
             return Release(task_id, token, queue, counts)
         case UnknownName(name):
             return Park(task_id, token, name, counts)
-        case Unreadable(problem):
-            error = ErrorInfo(type="Malformed", message=problem, traceback="")
-            return Bury(claim, "unreadable", (error,), counts.attempts, result_ttl_ms(options))
+        case Unreadable(problem, reason, kind):
+            error = ErrorInfo(type=kind, message=problem, traceback="")
+            return Bury(claim, reason, (error,), counts.attempts, result_ttl_ms(options))
         case Discarded(reason):
             return Dismiss(task_id, token, reason, result_ttl_ms(options))
-        case RetryAsked(asked_s, spend, chain):
-            delay_s = policy_delay_s(counts, options, chance) if asked_s is None else asked_s
-            if spend or counts.fence >= FREE_CLAIMS:
-                return _failed(claim, "raised", chain, False, options, now_ms, delay_s)
-            return RetryAt(task_id, token, queue, now_ms + max(1, round(delay_s * 1000)), counts)
+        case Expired(late_s):
+            reason = f"it had not begun when it expired, {late_s:.3g} s before it was claimed"
+            return Expire(task_id, token, reason, result_ttl_ms(options))
+        case Overdue(late_s, running):
+            return _overdue(claim, late_s, running, options)
+        case RetryAsked():
+            return _asked(claim, outcome, options, now_ms, chance)
         case Raised(chain, final):
             delay_s = policy_delay_s(counts, options, chance, stretch)
             return _failed(claim, "raised", chain, final, options, now_ms, delay_s)
@@ -189,6 +208,19 @@ def settlement(
             return _failed(claim, reason, (error,), False, options, now_ms, delay_s)
 
 
+def _asked(
+    claim: Claim, asked: RetryAsked, options: TaskOptions, now_ms: int, chance: float
+) -> RetryAt | Bury:
+    counts, queue = parse_token(claim.token)
+    delay_s = policy_delay_s(counts, options, chance) if asked.delay_s is None else asked.delay_s
+    if asked.spend or counts.fence >= FREE_CLAIMS:
+        return _failed(claim, "raised", asked.chain, False, options, now_ms, delay_s)
+    due_ms = now_ms + max(1, round(delay_s * 1000))
+    if past_deadline(options, due_ms):
+        return Bury(claim, "deadline", asked.chain, counts.attempts + 1, result_ttl_ms(options))
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts)
+
+
 def _failed(
     claim: Claim,
     reason: str,
@@ -202,8 +234,17 @@ def _failed(
     if final or counts.attempts >= (options.max_retries or 0):
         return Bury(claim, reason, chain, counts.attempts + 1, result_ttl_ms(options))
     due_ms = now_ms + max(1, round(delay_s * 1000))
+    if past_deadline(options, due_ms):
+        return Bury(claim, "deadline", chain, counts.attempts + 1, result_ttl_ms(options))
     error = past_error(counts.attempts + 1, now_ms, reason, chain[0])
     return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged(), error)
+
+
+def _overdue(claim: Claim, late_s: float, running: bool, options: TaskOptions) -> Bury:
+    attempts = parse_token(claim.token)[0].attempts + (1 if running else 0)
+    what = "the attempt was still running at" if running else f"no attempt begins {late_s:.3g} s after"
+    error = ErrorInfo(type=DEADLINE_TYPE, message=f"{what} the task's deadline", traceback="")
+    return Bury(claim, "deadline", (error,), attempts, result_ttl_ms(options))
 
 
 def policy_delay_s(counts: Counts, options: TaskOptions, chance: float, stretch: float = 1.0) -> float:

@@ -24,6 +24,7 @@ from tqd.wire.packing import (
     verify,
 )
 from tqd.wire.plain import SCALARS, Misfit, check
+from tqd.wire.seal import is_sealed, unsealed
 
 VERSION = 1
 
@@ -111,9 +112,13 @@ def _option_values(options: TaskOptions) -> list[Any]:
 def decode_envelope(data: bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope:
     """Return the task in the bytes, every field checked.
 
-    Raises UnsupportedVersion for bytes of a newer tqd, Malformed for all others that are no envelope.
+    A signature before it is passed over: it is verified by whoever has keys (`seal`). Raises
+    UnsupportedVersion for bytes of a newer tqd, Malformed for all others that are no envelope.
     """
-    parts = unpack_versioned(data, VERSION, "envelope", max_bytes)
+    try:
+        parts = unpack_versioned(data, VERSION, "envelope", max_bytes)
+    except Malformed as error:
+        parts = _unsealed_parts(data, max_bytes, error)
     if not _FEWEST <= len(parts) <= _MOST:
         raise Malformed(f"envelope: {len(parts)} fields, expected {_FEWEST} to {_MOST}")
     _, name, args, queue, enqueued_ms, *more = parts
@@ -137,6 +142,13 @@ def decode_envelope(data: bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope
     options = _options(more[1]) if len(more) > 1 else NO_OPTIONS
     headers = _headers(more[2]) if len(more) > 2 else {}
     return Envelope(name, args, kwargs, queue, enqueued_ms, options, headers)
+
+
+def _unsealed_parts(data: bytes, max_bytes: int, error: Malformed) -> list[Any]:
+    """Return the parts of a sealed envelope; raises the error when it is none."""
+    if type(data) is not bytes or not is_sealed(data):
+        raise error
+    return unpack_versioned(unsealed(data), VERSION, "envelope", max_bytes)
 
 
 def _text_keys(value: Any, what: str) -> dict[str, Any]:

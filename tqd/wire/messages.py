@@ -47,6 +47,7 @@ class Beat:
     released: int
     superseded: int
     discarded: int
+    expired: int
     lag_ms: float
     rss_bytes: int
     oldest_s: float
@@ -60,7 +61,8 @@ class HardDeadline:
     """The attempt in hand whose hard timeout ends first: sent when another one becomes the first.
 
     `left_s` from now on. Without any such attempt `task_id` is empty. `policy` is what decides about a
-    failure when the worker cannot any more: [max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s].
+    failure when the worker cannot any more: [max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s,
+    deadline_s].
     """
 
     task_id: bytes

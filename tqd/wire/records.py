@@ -39,8 +39,8 @@ ErrorText = tuple[str, str, str]
 class ResultRecord:
     """The end of a task that keeps its result.
 
-    `state` is DONE, DEAD or CANCELLED. `value` is what `encode_value` returned, None when the task is not
-    done; the error fields are empty when it is done. A cancelled one has its reason as the message.
+    `state` is DONE, DEAD, CANCELLED or EXPIRED. `value` is what `encode_value` returned, None when the task
+    is not done; the error fields are empty when it is done. The last two have their reason as the message.
     """
 
     state: TaskState
@@ -68,8 +68,8 @@ class ResultRecord:
         """Return the record; raises Malformed or UnsupportedVersion."""
         fields = _fields(data, RESULT_VERSION, "result record", 6)
         state, value, error_type, error_message, finished_ms = fields
-        if state not in (TaskState.DONE, TaskState.DEAD, TaskState.CANCELLED):
-            raise Malformed("result record: the state is none of done, dead and cancelled")
+        if state != TaskState.DONE and state not in _OTHER_ENDS:
+            raise Malformed("result record: the state is none of done, dead, cancelled and expired")
         if value is not None and type(value) is not bytes:
             raise Malformed("result record: the value is no bytes")
         _expect_texts("result record", error_type, error_message)
@@ -83,7 +83,7 @@ class ResultRecord:
         )
 
 
-_OTHER_ENDS = (TaskState.DEAD, TaskState.CANCELLED)
+_OTHER_ENDS = (TaskState.DEAD, TaskState.CANCELLED, TaskState.EXPIRED)
 
 RESULT_HEAD_BYTES = 12
 """So many bytes of a result record tell its state."""

@@ -81,6 +81,7 @@ class Pulse:
                 released=tally.released,
                 superseded=tally.superseded,
                 discarded=tally.discarded,
+                expired=tally.expired,
                 lag_ms=round(lag_s * 1000, 3),
                 rss_bytes=rss_bytes(),
                 oldest_s=round(inflight.oldest_s(monotonic()), 3),

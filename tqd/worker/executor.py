@@ -15,15 +15,39 @@ from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim, parse_token
+from tqd.task.clocks import has_clocks, on_time
 from tqd.task.context import Context
 from tqd.task.identity import to_text
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
-from tqd.task.outcome import Done, Outcome, Raised, Released, TimedOut, UnknownName, Unreadable, describe
-from tqd.task.settle import Bury, Dismiss, Finish, Release, RetryAt, Settlement, result_ttl_ms, settlement
+from tqd.task.outcome import (
+    Done,
+    Expired,
+    Outcome,
+    Overdue,
+    Raised,
+    Released,
+    TimedOut,
+    UnknownName,
+    describe,
+    unreadable,
+)
+from tqd.task.settle import (
+    Bury,
+    Dismiss,
+    Expire,
+    Finish,
+    Release,
+    RetryAt,
+    Settlement,
+    result_ttl_ms,
+    settlement,
+)
 from tqd.task.verdict import verdict
 from tqd.wire.cron_entry import slot_of
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
+from tqd.wire.seal import Seal
+from tqd.worker.expiries import Expiries
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
@@ -47,6 +71,7 @@ class Executor:
         channel: ChildChannel,
         log: Log,
         max_bytes: int,
+        seal: Seal | None = None,
     ) -> None:
         self._registry = registry
         self._inflight = inflight
@@ -54,10 +79,12 @@ class Executor:
         self._now_ms = store.now_ms
         self._log = log
         self._max_bytes = max_bytes
+        self._seal = seal
         self._lanes = Lanes(inflight.slots)
         self._sweeper: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._retries = Retries(log)
+        self._expiries = Expiries(log)
         self.tally = Tally(registry)
         self.limits = HardLimits(channel, self._time_up)
 
@@ -69,17 +96,21 @@ class Executor:
             self.limits.tell()
             return
         try:
-            envelope = decode_envelope(claim.envelope, self._max_bytes)
+            data = claim.envelope if self._seal is None else self._seal.open(claim.task_id, claim.envelope)
+            envelope = decode_envelope(data, self._max_bytes)
         except WireError as error:
-            self._settle(claim, Unreadable(str(error)), DEFAULTS)
+            self._settle(claim, unreadable(error), DEFAULTS)
             return
         handler = self._registry.get(envelope.name)
         if handler is None:
             self._settle(claim, UnknownName(envelope.name), DEFAULTS)
             return
         options = handler.options
-        if envelope.options is not NO_OPTIONS:
-            options = envelope.options.over(options)
+        if handler.clocked or envelope.options is not NO_OPTIONS:
+            options, late = self._chosen(claim, envelope, options)
+            if late is not None:
+                self._settle(claim, late, options)
+                return
         try:
             args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
         except BaseException as error:
@@ -91,6 +122,9 @@ class Executor:
         attempt.started = now = monotonic()
         if options.timeout_s:
             attempt.deadline = now + options.timeout_s
+        if options.deadline_s:
+            end = now + options.deadline_s - self._now_ms() / 1000
+            attempt.deadline = min(attempt.deadline or end, end)
         if handler.context_parameter is not None:
             handler.inject(_context(attempt, envelope), args, kwargs)
         self._inflight.add(attempt)
@@ -100,6 +134,18 @@ class Executor:
             self.limits.watch(attempt)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _chosen(
+        self, claim: Claim, envelope: Envelope, declared: TaskOptions
+    ) -> tuple[TaskOptions, Expired | Overdue | None]:
+        """Return the options of an attempt, and why it cannot begin any more, if that is so."""
+        options = envelope.options.over(declared)
+        if not has_clocks(options):
+            return options, None
+        options, late = on_time(options, envelope.enqueued_ms, claim.token, self._now_ms())
+        if isinstance(late, Expired):
+            self._expiries.note(envelope.name, claim.task_id, late)
+        return options, late
 
     async def _run(self, attempt: Attempt) -> None:
         OCCUPANT.set(attempt.task_id)
@@ -172,6 +218,8 @@ class Executor:
                     "task was discarded by its handler",
                     task=to_text(decision.task_id), reason=decision.reason,
                 )  # fmt: skip
+            case Expire():
+                tally.expired += 1
             case Bury():
                 tally.failed += 1
                 error = decision.errors[0]
@@ -210,8 +258,9 @@ class Executor:
         for attempt in self._inflight:
             if attempt.deadline and now >= attempt.deadline and attempt.runner is not None:
                 # A handler that swallows its cancellation is cancelled again, once a second.
+                if attempt.interruption is not Interruption.DEADLINE:
+                    attempt.interruption = _limit(attempt)
                 attempt.deadline = now + 1.0
-                attempt.interruption = Interruption.TIMEOUT
                 attempt.runner.cancel()
         if len(self._inflight):
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
@@ -251,11 +300,21 @@ class Executor:
     def close(self) -> None:
         """Take no more work into the lanes."""
         self._lanes.close()
+        self._expiries.tell()
         if self._sweeper is not None:
             self._sweeper.cancel()
 
 
+def _limit(attempt: Attempt) -> Interruption:
+    """Return which limit an attempt has met: its own, or, when that is later, its task's."""
+    timeout_s = attempt.options.timeout_s
+    own = timeout_s and attempt.deadline >= attempt.started + timeout_s
+    return Interruption.TIMEOUT if own else Interruption.DEADLINE
+
+
 def _judge(attempt: Attempt, error: BaseException) -> Outcome:
+    if attempt.interruption is Interruption.DEADLINE:
+        return Overdue(0.0, running=True)
     if attempt.interruption is Interruption.TIMEOUT:
         return _late(attempt, attempt.options.timeout_s, hard=False)
     if attempt.interruption is Interruption.RELEASE and issubclass(type(error), asyncio.CancelledError):

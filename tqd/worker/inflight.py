@@ -23,6 +23,7 @@ class Interruption(Enum):
     """Why the worker itself interrupts an attempt."""
 
     TIMEOUT = "timeout"
+    DEADLINE = "deadline"
     RELEASE = "release"
 
 

@@ -23,6 +23,7 @@ from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
+from tqd.wire.seal import Seal
 from tqd.worker.beat import Pulse
 from tqd.worker.bell import Bell
 from tqd.worker.consumer import Consumer
@@ -69,6 +70,7 @@ class Lifecycle:
         channel: ChildChannel,
         log: Log,
         launched: float = 0.0,
+        seal: Seal | None = None,
     ) -> None:
         self._log = log
         self._store = store
@@ -76,7 +78,9 @@ class Lifecycle:
         max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
         self.inflight = Inflight(config.workers.max_concurrent_tasks)
         self._settler = Settler(lambda: self._consumer.wake())
-        self._executor = Executor(registry, self.inflight, self._settler, store, channel, log, max_bytes)
+        self._executor = Executor(
+            registry, self.inflight, self._settler, store, channel, log, max_bytes, seal
+        )
         order = QueueOrder(queues.names, queues.starvation_after, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)

@@ -25,6 +25,7 @@ from tqd.system.loop import end_the_rest, run_last
 from tqd.system.process import start_ticks
 from tqd.task.names import WorkerName
 from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, ReopenLog
+from tqd.wire.seal import Seal
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
 from tqd.worker.stacks import StackSignal
@@ -43,7 +44,8 @@ class WorkerSpec:
     """What the master decides for one worker.
 
     `patience_s` is how long it waits for Redis before it says that it cannot start; `password` is for
-    Redis, when the URL in use has none. `launched` is when its generation was, in monotonic s.
+    Redis, when the URL in use has none; `signing_keys` take the place of the app's. `launched` is when its
+    generation was, in monotonic s.
     """
 
     config: Config
@@ -53,6 +55,7 @@ class WorkerSpec:
     patience_s: float = 5.0
     password: str = field(default="", repr=False)
     launched: float = 0.0
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
@@ -96,7 +99,13 @@ class _Worker:
 
     async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
         self._lifecycle = Lifecycle(
-            self._spec.config, queue.registry, store, self._channel, self._log, self._spec.launched
+            self._spec.config,
+            queue.registry,
+            store,
+            self._channel,
+            self._log,
+            self._spec.launched,
+            queue.seal,
         )
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
@@ -123,9 +132,11 @@ class _Worker:
         redis = config.redis
         url = redis.url if config.explicit("redis.url") or redis.embedded else queue.endpoint.url
         namespace = redis.namespace if config.explicit("redis.namespace") else queue.namespace
-        endpoint = Endpoint(url, redis.connection_timeout, redis.command_timeout, spec.password)
+        endpoint = Endpoint.configured(redis, url, spec.password)
         # What tasks enqueue goes to where the daemon consumes.
         queue.bind(endpoint, namespace)
+        if spec.signing_keys:
+            queue.seal = Seal(spec.signing_keys)
         name = WorkerName(spec.node, spec.label, os.getpid(), start_ticks(os.getpid()) or 0)
         return WorkerStore(
             endpoint,

@@ -12,15 +12,15 @@ LONG_S = 0.5
 class Tally:
     """Totals of this process, and run times since the last beat.
 
-    `discarded` counts tasks that their handler ended; `failed` dead letters; `retried` attempts that have
-    another one before them, as they failed or their handler asked; `superseded` settlements that came
-    after the task had been given to somebody else. `lately` are the handlers of long attempts that have
-    ended since somebody looked.
+    `discarded` counts tasks that their handler ended; `expired` those not begun in time; `failed` dead
+    letters; `retried` attempts that have another one before them, as they failed or their handler asked;
+    `superseded` settlements that came after the task had been given to somebody else. `lately` are the
+    handlers of long attempts that have ended since somebody looked.
     """
 
     __slots__ = (
-        "_done_before", "_registry", "discarded", "failed", "last_run_s", "lately", "released", "retried",
-        "runs", "superseded",
+        "_done_before", "_registry", "discarded", "expired", "failed", "last_run_s", "lately", "released",
+        "retried", "runs", "superseded",
     )  # fmt: skip
 
     def __init__(self, registry: Registry) -> None:
@@ -28,6 +28,7 @@ class Tally:
         self._done_before = 0
         self._done_before = self.done
         self.discarded = 0
+        self.expired = 0
         self.failed = 0
         self.retried = 0
         self.released = 0

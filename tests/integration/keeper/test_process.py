@@ -40,7 +40,7 @@ from tqd.wire.records import FailureRecord
 
 NAMESPACE = "test"
 WORKER = str(WorkerName(str(OURS), "w1", DEAD_PID, 1))
-POLICY = [3, 60.0, 600.0, 0.0]
+POLICY = [3, 60.0, 600.0, 0.0, 0.0]
 LEASE_S = 3.0
 
 
@@ -197,9 +197,8 @@ def test_a_culprit_without_retries_is_a_dead_letter_that_says_why(
 ) -> None:
     with keeper(redis_server.url) as forked:
         forked.wait_for(Ready)
-        gone(
-            forked, driver, *[WorkerGone(WORKER, culprit(policy=[0, 1.0, 1.0, 60.0], kind="LoopBlocked"))] * 2
-        )
+        blocked = culprit(policy=[0, 1.0, 1.0, 60.0, 0.0], kind="LoopBlocked")
+        gone(forked, driver, *[WorkerGone(WORKER, blocked)] * 2)
         assert driver.places() == {1: "dead", 2: "ready:default", 3: "ready:default"}
         data = driver.client.hget(driver.keys.failure, identity(1))
         assert isinstance(data, bytes)
@@ -210,7 +209,7 @@ def test_a_culprit_without_retries_is_a_dead_letter_that_says_why(
         assert driver.client.exists(driver.keys.result(identity(1))), "whoever waits for the result is told"
 
 
-@pytest.mark.parametrize("policy", [POLICY, [0, 1.0, 1.0, 0.0]], ids=["retry", "bury"])
+@pytest.mark.parametrize("policy", [POLICY, [0, 1.0, 1.0, 0.0, 0.0]], ids=["retry", "bury"])
 def test_a_lost_reply_doubles_nothing(redis_server: RedisServer, policy: list[float]) -> None:
     driver = StoreDriver(redis_server)
     hold(driver)

@@ -159,7 +159,7 @@ def test_whoever_blocks_the_loop_is_named_with_its_line(
         assert (blocked.task_id, blocked.token) == (identity, b"1:0:0:default")
         assert blocked.name == f"{shop.name}.{task}"
         if task == "sleeps":
-            assert blocked.policy == [7, 2.0, 600.0, 0.0]
+            assert blocked.policy == [7, 2.0, 600.0, 0.0, 0.0]
         worker.child.read_dump()
         worker.signal(signal.SIGUSR1)
         dump = worker.dump(f'"{shop.file}", line {line} in')
@@ -264,7 +264,7 @@ def test_the_master_hears_of_a_hard_deadline_before_a_task_can_block_the_loop(
         identity = shop.enqueue("sleeps", hard_timeout=300)
         message = worker.wait_for(HardDeadline)
         assert message.task_id == identity and message.limit_s == 300.0
-        assert message.policy == [7, 2.0, 600.0, 0.0]
+        assert message.policy == [7, 2.0, 600.0, 0.0, 0.0]
 
 
 def test_the_end_waits_neither_for_threads_nor_for_what_tasks_left_behind(

@@ -81,6 +81,10 @@ def test_tasks_that_were_discarded_are_told_when_there_are_any() -> None:
     assert " · 1,234 discarded · " in plain(view_head.tasks(status(totals={"discarded": 1234}), None))
 
 
+def test_tasks_that_have_expired_are_told_when_there_are_any() -> None:
+    assert " · 1,234 expired · " in plain(view_head.tasks(status(totals={"expired": 1234}), None))
+
+
 def test_the_news_are_problems_a_reload_and_notes() -> None:
     picture = status(problems=["p1", "p2"], reload="generation 2: canary", notes=["n1"])
     assert view_head.news(picture, old=True) == [

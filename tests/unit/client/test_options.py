@@ -45,6 +45,21 @@ def test_the_bounds_of_a_duration_belong_to_it(name: str, value: Any) -> None:
     assert getattr(options(**{name: value}), f"{name}_s") is not None
 
 
+@pytest.mark.parametrize("name", ["expires", "deadline"])
+def test_a_clock_is_a_duration_or_a_moment_with_a_zone(name: str) -> None:
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert getattr(options(**{name: timedelta(minutes=1)}), f"{name}_s") == 60.0
+    assert getattr(options(**{name: 0}), f"{name}_s") == 0.0
+    assert getattr(options(**{name: moment}), f"{name}_s") == moment.timestamp()
+
+
+@pytest.mark.parametrize("name", ["expires", "deadline"])
+@pytest.mark.parametrize("value", [-1, LONGEST_S + 1, math.nan, "5", timedelta(-1), datetime(2030, 1, 1)])
+def test_a_clock_that_is_neither_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(RegistrationError, match=rf"^{name} is .*or a datetime with a zone"):
+        options(**{name: value})
+
+
 @pytest.mark.parametrize("value", [-1, 10_001, 1.5, True, "3"])
 def test_retries_are_a_whole_number(value: Any) -> None:
     with pytest.raises(RegistrationError, match=r"max_retries is .*from 0 to 10000"):

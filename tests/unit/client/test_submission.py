@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -52,6 +53,29 @@ def test_whether_a_result_will_come_is_known_but_for_tasks_declared_elsewhere() 
 def test_a_delay_is_dated_later_by_whoever_knows_the_time() -> None:
     task = new_task(call(1, delay=2), ID, 5000, 10_000)
     assert (task.due_ms, task.delay_ms) == (0, 2000)
+
+
+def delay_s(*, known: bool, options: TaskOptions = NO_OPTIONS, **when: Any) -> float | None:
+    handler = Handler("job", job, NO_OPTIONS) if known else None
+    route = Route("job", handler, placement(options, **{"delay": None, "eta": None, "headers": None} | when))
+    return decode_envelope(new_task(Call(route, (1,), {}), ID, 5000, 10_000).envelope).options.delay_s
+
+
+def test_a_delay_travels_only_when_clocks_count_from_it_or_may() -> None:
+    eta = datetime.fromtimestamp(12.5, UTC)
+    assert delay_s(known=True, delay=2) is None
+    assert delay_s(known=True, eta=eta) is None
+    assert delay_s(known=True, options=TaskOptions(expires_s=60.0), delay=2) == 2.0
+    assert delay_s(known=True, options=TaskOptions(deadline_s=60.0), eta=eta) == 7.5
+    assert delay_s(known=False, delay=2) == 2.0
+    assert delay_s(known=False) is None
+
+
+def test_the_time_of_the_enqueue_has_to_be_exact_for_tasks_that_may_have_clocks() -> None:
+    assert not call().route.clocked
+    assert call(options=TaskOptions(expires_s=5.0)).route.clocked
+    assert not call(options=TaskOptions(expires_s=0.0)).route.clocked
+    assert Route("job", None, PLAIN).clocked
 
 
 def test_a_call_that_does_not_fit_is_refused() -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from tqd.config.parse import parse
-from tqd.config.secret import read_password
+from tqd.config.secret import check_tls_files, read_password, read_signing_keys
 from tqd.errors import ConfigError, ConfigProblem
 
 
@@ -126,3 +126,73 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     assert refusal(tmp_path / "fifo").rule == "is not a regular file"
     assert refusal("/dev/zero").rule == "is not a regular file"
     assert refusal(tmp_path).rule == "is a directory, not a file"
+
+
+# -- signing keys ---------------------------------------------------------------------------------
+
+
+def signing_keys(file: Path | str = "", credentials: Path | str = "") -> tuple[bytes, ...]:
+    config = parse([], {}, {"security.signing_keys_file": str(file)}, 2)
+    return read_signing_keys(config, {"CREDENTIALS_DIRECTORY": str(credentials)} if credentials else {})
+
+
+def test_without_a_file_and_without_a_credential_nothing_is_signed(tmp_path: Path) -> None:
+    assert signing_keys() == ()
+    assert signing_keys(credentials=tmp_path) == ()
+
+
+def test_each_line_of_the_file_is_a_key_but_for_remarks(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_bytes(b"# the new one\n" + b"n" * 16 + b"\r\n\n  " + b"o" * 64 + b"  \n")
+    assert signing_keys(file) == (b"n" * 16, b"o" * 64)
+
+
+def test_the_keys_that_systemd_hands_over_are_found_and_a_named_file_wins(tmp_path: Path) -> None:
+    (tmp_path / "signing-keys").write_bytes(b"c" * 20)
+    assert signing_keys(credentials=tmp_path) == (b"c" * 20,)
+    (tmp_path / "named").write_bytes(b"d" * 20)
+    assert signing_keys(tmp_path / "named", tmp_path) == (b"d" * 20,)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [(b"geheim\n", "signing key 1 is of 6 bytes"), (b"# none\n", "0 signing keys"), (None, "cannot be read")],
+)
+def test_a_file_without_usable_keys_is_refused_and_not_shown(
+    tmp_path: Path, content: bytes | None, rule: str
+) -> None:
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        signing_keys(file)
+    (problem,) = caught.value.problems
+    assert problem.key == "security.signing_keys_file" and rule in problem.rule
+    assert "geheim" not in "".join(traceback.format_exception(caught.value))
+
+
+# -- files for TLS --------------------------------------------------------------------------------
+
+
+def tls(url: str = "rediss://h", **files: object) -> list[ConfigProblem]:
+    flags = {"redis.url": url} | {f"redis.{name}": str(path) for name, path in files.items()}
+    try:
+        check_tls_files(parse([], {}, flags, 2))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def test_files_for_tls_must_be_readable_and_all_that_are_not_are_told(tmp_path: Path) -> None:
+    there = tmp_path / "ca.pem"
+    there.write_text("-")
+    assert tls() == tls(ca_file=there) == []
+    problems = tls(ca_file=there, cert_file=tmp_path, key_file=tmp_path / "none")
+    assert [problem.key for problem in problems] == ["redis.cert_file", "redis.key_file"]
+
+
+def test_files_for_tls_beside_a_url_without_it_are_refused(tmp_path: Path) -> None:
+    there = tmp_path / "ca.pem"
+    there.write_text("-")
+    (problem,) = tls("redis://h", ca_file=there)
+    assert "redis.url is not rediss://" in problem.rule

@@ -220,7 +220,7 @@ def test_duties_may_be_repeated() -> None:
 
 
 def culprit(retries: int = 3, token: bytes = b"1:0:0:default") -> Culprit:
-    found = read_culprit([b"i" * 16, token, "HardTimeout", "blocked", retries, 1.0, 60.0, 0.0])
+    found = read_culprit([b"i" * 16, token, "HardTimeout", "blocked", retries, 1.0, 60.0, 0.0, 0.0])
     assert found is not None
     return found
 

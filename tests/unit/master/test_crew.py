@@ -108,9 +108,11 @@ def test_totals_grow_by_what_was_done_between_two_beats() -> None:
     totals = Totals()
     first = beat(done=3, failed=1, retried=1, released=1, superseded=1)
     totals.advance(None, first)
-    totals.advance(first, beat(done=10, failed=3, retried=4, released=5, superseded=6, discarded=2))
+    totals.advance(
+        first, beat(done=10, failed=3, retried=4, released=5, superseded=6, discarded=2, expired=8)
+    )
     assert (totals.done, totals.failed, totals.retried) == (10, 3, 4)
-    assert (totals.released, totals.superseded, totals.discarded) == (5, 6, 2)
+    assert (totals.released, totals.superseded, totals.discarded, totals.expired) == (5, 6, 2, 8)
 
 
 def test_a_replaced_workers_counts_are_kept() -> None:

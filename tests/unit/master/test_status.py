@@ -158,7 +158,9 @@ def test_totals_are_shown() -> None:
     runs = Histogram()
     for duration_s in (*[0.1] * 10, *[3.0] * 9, 100.0):
         runs.add(duration_s)
-    first = beat(done=3, failed=1, retried=2, released=4, superseded=5, discarded=7, runs=runs.take())
+    first = beat(
+        done=3, failed=1, retried=2, released=4, superseded=5, discarded=7, expired=6, runs=runs.take()
+    )
     scene.totals.advance(None, first)
     scene.totals.advance_keeper(None, keeper_beat(6))
     for now, done in ((0.0, 0), (3.0, 1)):
@@ -168,7 +170,7 @@ def test_totals_are_shown() -> None:
     assert 2.5 < totals.pop("run_p95_s") < 3.6
     assert totals == {
         "done": 3, "failed": 1, "retried": 2, "released": 4, "superseded": 5, "reclaimed": 6,
-        "discarded": 7, "rate_per_s": 0.33,
+        "discarded": 7, "expired": 6, "rate_per_s": 0.33,
     }  # fmt: skip
 
 

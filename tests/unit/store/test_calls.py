@@ -15,7 +15,18 @@ from tqd.task.claim import Claim, Counts
 from tqd.task.history import PastError
 from tqd.task.model import TaskState
 from tqd.task.outcome import ErrorInfo
-from tqd.task.settle import Bury, Complete, Completes, Dismiss, Finish, Park, Release, RetryAt, Settlement
+from tqd.task.settle import (
+    Bury,
+    Complete,
+    Completes,
+    Dismiss,
+    Expire,
+    Finish,
+    Park,
+    Release,
+    RetryAt,
+    Settlement,
+)
 from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS, decode_history
 from tqd.wire.records import FailureRecord, ResultRecord
 
@@ -178,6 +189,15 @@ def test_a_dismissed_task_leaves_a_record_for_who_asked_for_a_result() -> None:
     assert (script(command), arguments(command)[:3]) == ("finish", [identity(1), b"t", 5000])
     record = ResultRecord.decode(arguments(command)[3])
     assert (record.state, record.value, record.error_message) == (TaskState.CANCELLED, None, "obsolete")
+
+
+def test_an_expired_task_ends_like_one_that_is_done_with_a_record_for_who_asked() -> None:
+    (command,) = settler().settle([Expire(identity(1), b"t", "too late", 5000)], 99)
+    assert (script(command), arguments(command)[:3]) == ("finish", [identity(1), b"t", 5000])
+    record = ResultRecord.decode(arguments(command)[3])
+    assert (record.state, record.value, record.error_message) == (TaskState.EXPIRED, None, "too late")
+    (command,) = settler().settle([Expire(identity(1), b"t", "too late", 0)], 99)
+    assert (script(command), arguments(command)) == ("complete", [identity(1), b"t"])
 
 
 def test_the_error_of_a_failed_attempt_goes_with_its_retry() -> None:

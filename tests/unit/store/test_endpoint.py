@@ -53,3 +53,15 @@ def test_the_password_is_no_part_of_what_is_shown() -> None:
     endpoint = Endpoint("redis://user@h", password=SECRET)
     assert endpoint.url == "redis://user@h"
     assert SECRET not in str(endpoint) + repr(endpoint)
+
+
+def test_files_for_tls_go_to_a_connection_with_tls_and_those_of_the_url_win() -> None:
+    files = {"ssl_ca_certs": "/ca.pem", "ssl_certfile": "/cert.pem"}
+
+    def made(url: str) -> dict[str, Any]:
+        endpoint = Endpoint(url, tls=files)
+        return settings_of(endpoint, async_redis.parse_url, async_redis.Connection)
+
+    assert made("rediss://h").items() >= files.items()
+    assert made("rediss://h?ssl_ca_certs=/other.pem")["ssl_ca_certs"] == "/other.pem"
+    assert "ssl_ca_certs" not in made("redis://h")

@@ -10,8 +10,10 @@ from tqd.task.outcome import (
     Discarded,
     Done,
     ErrorInfo,
+    Expired,
     Killed,
     Outcome,
+    Overdue,
     Raised,
     Released,
     RetryAsked,
@@ -24,6 +26,7 @@ from tqd.task.settle import (
     Bury,
     Complete,
     Dismiss,
+    Expire,
     Park,
     Release,
     RetryAt,
@@ -221,3 +224,49 @@ def test_a_discarded_task_is_dismissed_with_its_reason() -> None:
 def test_a_stretch_makes_the_policys_delay_longer() -> None:
     end = settle(FAILURES[0], stretch=4.0, retry_delay_s=2.0)
     assert isinstance(end, RetryAt) and end.due_ms == NOW_MS + 8000
+
+
+# -- the clocks of the whole task ------------------------------------------------------------------
+
+
+def test_a_task_that_has_expired_ends_so_and_whoever_waits_is_told() -> None:
+    end = settle(Expired(12.5), result_ttl_s=60.0)
+    assert isinstance(end, Expire)
+    assert (end.task_id, end.token, end.ttl_ms) == (b"i" * 16, b"3:0:1:mail", 60_000)
+    assert end.reason == "it had not begun when it expired, 12.5 s before it was claimed"
+
+
+def test_an_attempt_that_cannot_begin_before_the_deadline_is_not_counted() -> None:
+    end = settle(Overdue(2.0), attempts=2)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.attempts, end.errors[0].type) == ("deadline", 2, "DeadlineExceeded")
+    assert end.errors[0].message == "no attempt begins 2 s after the task's deadline"
+
+
+def test_an_attempt_that_runs_at_the_deadline_is_the_last() -> None:
+    end = settle(Overdue(0.0, running=True), attempts=2)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.attempts, end.errors[0].type) == ("deadline", 3, "DeadlineExceeded")
+    assert end.errors[0].message == "the attempt was still running at the task's deadline"
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_a_retry_that_would_begin_after_the_deadline_is_a_dead_letter_with_the_failure(
+    outcome: Outcome,
+) -> None:
+    end = settle(outcome, retry_delay_s=10.0, deadline_s=NOW_MS / 1000 + 9.0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.attempts) == ("deadline", 1)
+    assert end.errors[0].type != "DeadlineExceeded"
+    assert isinstance(settle(outcome, retry_delay_s=10.0, deadline_s=NOW_MS / 1000 + 11.0), RetryAt)
+
+
+def test_without_retries_left_the_failure_is_the_reason_and_not_the_deadline() -> None:
+    end = settle(Raised((ERROR,)), max_retries=0, retry_delay_s=10.0, deadline_s=NOW_MS / 1000 + 1.0)
+    assert isinstance(end, Bury) and end.reason == "raised"
+
+
+def test_a_retry_that_is_asked_for_beyond_the_deadline_is_a_dead_letter() -> None:
+    end = settle(RetryAsked(60.0, False, (ERROR,)), attempts=3, deadline_s=NOW_MS / 1000 + 59.0)
+    assert isinstance(end, Bury) and (end.reason, end.attempts) == ("deadline", 4)
+    assert isinstance(settle(RetryAsked(60.0, False, (ERROR,)), deadline_s=NOW_MS / 1000 + 61.0), RetryAt)

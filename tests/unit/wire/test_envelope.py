@@ -93,7 +93,7 @@ HOSTILE = {
     "a keyword of bytes": raw(1, "n", [], "q", 7, {b"a": 1}),
     "a keyword that is a number": raw(1, "n", [], "q", 7, {1: 1}),
     "options that are no array": raw(1, "n", [], "q", 7, {}, {}),
-    "too many options": raw(1, "n", [], "q", 7, {}, [None] * 8),
+    "too many options": raw(1, "n", [], "q", 7, {}, [None] * 11),
     "a negative timeout": raw(1, "n", [], "q", 7, {}, [None, None, -1]),
     "an endless timeout": raw(1, "n", [], "q", 7, {}, [None, None, float("inf")]),
     "a timeout that is no number": raw(1, "n", [], "q", 7, {}, [None, None, float("nan")]),

@@ -59,6 +59,9 @@ ENVELOPES = {
     "envelope_1_hard_timeout": Envelope(
         "shop.pay", [], {}, "default", 0, TaskOptions(timeout_s=20.0, hard_timeout_s=30.0), {}
     ),
+    "envelope_1_clocks": Envelope(
+        "shop.pay", [], {}, "default", 0, TaskOptions(expires_s=60.0, deadline_s=2e9, delay_s=1.5), {}
+    ),
     "envelope_1_ext": Envelope("shop.pay", EXT_VALUES, {}, "default", 0, NO_OPTIONS, {}),
 }
 
@@ -85,6 +88,9 @@ RESULTS = {
     ),
     "result_1_cancelled": ResultRecord(
         state=TaskState.CANCELLED, error_message="obsolete", finished_ms=1_700_000_000_000
+    ),
+    "result_1_expired": ResultRecord(
+        state=TaskState.EXPIRED, error_message="too late", finished_ms=1_700_000_000_000
     ),
 }
 

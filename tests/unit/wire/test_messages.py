@@ -79,6 +79,7 @@ LARGEST = [
     Beat(
         slots=COUNT, busy=COUNT, done=COUNT, failed=COUNT, retried=COUNT, released=COUNT, superseded=COUNT,
         discarded=COUNT,
+        expired=COUNT,
         lag_ms=1e9, rss_bytes=COUNT, oldest_s=1e9, runs={bucket: COUNT for bucket in range(140)},
         claiming=False, names=[[WIDE * 100, 10_000]] * 5,
     ),

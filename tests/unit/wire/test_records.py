@@ -75,7 +75,7 @@ def test_a_record_that_cannot_be_read_says_done(head: bytes) -> None:
     assert ended_as(head) is TaskState.DONE
 
 
-@pytest.mark.parametrize("state", [TaskState.DONE, TaskState.DEAD, TaskState.CANCELLED])
+@pytest.mark.parametrize("state", [TaskState.DONE, TaskState.DEAD, TaskState.CANCELLED, TaskState.EXPIRED])
 def test_the_head_of_a_result_record_says_how_the_task_ended(state: TaskState) -> None:
     record = replace(DEAD, state=state, error_message="a reason")
     assert ended_as(record.encode()[:RESULT_HEAD_BYTES]) is state

@@ -82,7 +82,7 @@ def test_the_master_is_told_of_an_attempt_before_it_runs() -> None:
         assert isinstance(message, HardDeadline)
         assert (message.task_id, message.token, message.name) == (identity(1), b"1:0:0:default", "shop.work")
         assert message.limit_s == 1000.0 and 990.0 < message.left_s <= 1000.0
-        assert message.policy == [7, 2.0, 600.0, 0.0]
+        assert message.policy == [7, 2.0, 600.0, 0.0, 0.0]
         assert encode_message(message)
 
     scene(play)
