@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from tqd.app import Handler, Registry, default_name
+from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
@@ -62,6 +63,7 @@ class TaskQueue:
     def __init__(
         self, url: str = DEFAULT_URL, *, namespace: str = "tqd", max_payload_bytes: int = 1_048_576
     ) -> None:
+        arm_producer(os.environ)
         self.registry = Registry()
         self._max_bytes = max_payload_bytes
         self.bind(Endpoint(url), namespace)
