@@ -20,11 +20,12 @@ from tqd.config.redact import redacted
 from tqd.config.secret import check_tls_files, read_password, read_signing_keys
 from tqd.errors import BootError, TqdError
 from tqd.keeper.main import KeeperSpec, keeper_main
+from tqd.master.events import Role
 from tqd.master.launch import ChildMain, ChildMains, Launch
 from tqd.master.plan import FleetPlan, Limits
 from tqd.master.shell import Master
 from tqd.master.status import Identity
-from tqd.system import exits
+from tqd.system import crash, exits
 from tqd.system.background import run_in_background
 from tqd.system.embedded import EmbeddedServer, prepare, server_main
 from tqd.system.fork import ChildPipes, freeze
@@ -34,6 +35,9 @@ from tqd.system.runtime import Pidfile, RuntimeDirectory, choose
 from tqd.system.usage import cores
 from tqd.task.names import NodeName, host_digest
 from tqd.worker.main import WorkerSpec, worker_main
+
+Arm = Callable[[Role, ChildMain], ChildMain]
+"""Makes a child's main one that ends at a crash point, or leaves it as it is."""
 
 KEEPER_HUNG_LEAST_S = 3.0
 """However short the lease is, a keeper that beats each second may be late by so much on a busy machine."""
@@ -78,6 +82,7 @@ def serve(
 ) -> tuple[int, str]:
     """Be the daemon; returns its exit code and, when that is not 0, the reason."""
     log_to_stderr(config.logging.level, config.logging.format)
+    arm = _arms(sources.environ)
     pidfile = Pidfile(directory.pidfile)
     pidfile.hold(os.getpid(), start_ticks(os.getpid()) or 0)
     server = None
@@ -87,7 +92,7 @@ def serve(
             "embedded redis", binary=server.binary, origin=server.origin, data=server.data
         )
     node = NodeName(node_name(config), host_digest(host_key()), os.urandom(4).hex())
-    builder = Builder(sources, node, server, directory, read_password(config, sources.environ))
+    builder = Builder(sources, node, server, directory, read_password(config, sources.environ), arm)
     who = Identity(
         pid=os.getpid(),
         node=str(node),
@@ -114,12 +119,14 @@ class Builder:
         server: EmbeddedServer | None,
         directory: RuntimeDirectory,
         password: str,
+        arm: Arm,
     ) -> None:
         self._sources = sources
         self._node = node
         self._server = server
         self._directory = directory
         self._password = password
+        self._arm = arm
 
     def relaunch(self, current: Launch) -> tuple[Launch, tuple[Change, ...]]:
         """Return the next launch, and what has changed since the current one; raises ConfigError."""
@@ -143,7 +150,7 @@ class Builder:
                 config=used, node=str(self._node), label=label, directory=self._app_directory(config),
                 patience_s=patience_s, password=self._password, signing_keys=signing_keys, launched=launched,
             )  # fmt: skip
-            return _logged(config, functools.partial(worker_main, spec))
+            return _logged(config, self._arm(Role.WORKER, functools.partial(worker_main, spec)))
 
         def keeper(url: str, namespace: str) -> ChildMain:
             spec = KeeperSpec(
@@ -153,7 +160,7 @@ class Builder:
                 namespace=namespace or config.redis.namespace,
                 password=self._password,
             )
-            return _logged(config, functools.partial(keeper_main, spec))
+            return _logged(config, self._arm(Role.KEEPER, functools.partial(keeper_main, spec)))
 
         path = os.path.join(self._directory.path, "redis.log")
         return ChildMains(
@@ -193,6 +200,18 @@ def _logged(config: Config, main: ChildMain) -> ChildMain:
         return main(pipes)
 
     return run
+
+
+def _arms(environ: Mapping[str, str]) -> Arm:
+    """Arm the master and say how children are armed, if the environment asks for a crash."""
+    text = environ.get(crash.VARIABLE)
+    if not text:
+        return lambda role, main: main
+    from tqd.cli import crash_hooks
+
+    fuse = crash.fuse(text)
+    crash_hooks.arm_master(fuse)
+    return functools.partial(crash_hooks.armed, fuse)
 
 
 def node_name(config: Config) -> str:

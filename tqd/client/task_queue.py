@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from tqd.app import Handler, Registry, default_name
+from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options
@@ -71,6 +72,7 @@ class TaskQueue(Scheduling):
         max_payload_bytes: int = 1_048_576,
         signing_keys: Sequence[bytes | str] = (),
     ) -> None:
+        arm_producer(os.environ)
         self.registry = Registry()
         self.seal = Seal(signing_keys) if signing_keys else None
         self._max_bytes = max_payload_bytes

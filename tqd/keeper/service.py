@@ -17,6 +17,7 @@ from tqd.config.model import Config
 from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
+from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -69,6 +70,7 @@ class Keeper:
         self._log = log
         self._node = node
         self._lease_s = config.node.lease
+        self._patience = Patience(self._lease_s)
         self._reaper = Reaper(
             store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
         )
@@ -123,9 +125,11 @@ class Keeper:
             await self._store.synchronise()
             self._clock_end = monotonic() + CLOCK_S
         await self._store.renew(round(self._lease_s * 1000))
+        self._patience.renewed(monotonic())
 
     async def _reap_nodes(self) -> None:
-        await self._reaper.reap_nodes(self._lease_s)
+        if self._patience.may_judge(monotonic()):
+            await self._reaper.reap_nodes(self._lease_s)
 
     async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()

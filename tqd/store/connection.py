@@ -216,8 +216,11 @@ class SyncLink:
         return connection
 
     def _round(self, connection: sync_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
-        connection.send_packed_command([pack(commands)], check_health=False)  # type: ignore[no-untyped-call]
+        self._write(connection, pack(commands))
         return [_sync_reply(connection) for _ in commands]
+
+    def _write(self, connection: sync_redis.AbstractConnection, packed: bytes) -> None:
+        connection.send_packed_command([packed], check_health=False)  # type: ignore[no-untyped-call]
 
 
 async def connect(endpoint: Endpoint) -> async_redis.AbstractConnection:

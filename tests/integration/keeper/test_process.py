@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.keeper.conftest import DEAD_PID, OURS
+from tests.integration.keeper.conftest import DEAD_PID, ELSEWHERE, OURS, Scene
 from tests.support.engines import engines
 from tests.support.faults import CuttingProxy
 from tests.support.forked import Forked
@@ -317,3 +317,16 @@ def test_a_key_of_another_kind_does_not_keep_the_keeper_from_its_duties(redis_se
         forked.send(WorkerGone(WORKER, []))
         until(lambda: driver.order() == [1, 2, 3], "the worker's tasks are back", 20)
     driver.close()
+
+
+def test_another_node_is_called_dead_only_after_everybody_could_renew_for_a_lease(
+    grown_up: Scene, redis_server: RedisServer
+) -> None:
+    # As after a pause of Redis: all leases are over, and whoever lives is about to renew.
+    worker = grown_up.worker(ELSEWHERE)
+    grown_up.holds(worker, 1)
+    grown_up.lease(ELSEWHERE, -1.0)
+    began = time.monotonic()
+    with keeper(redis_server.url):
+        until(lambda: not grown_up.may_claim(worker, ELSEWHERE), "the dead node's worker is fenced", 20)
+    assert time.monotonic() - began > 0.9 * LEASE_S
