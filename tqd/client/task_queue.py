@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from tqd.app import Handler, Registry, default_name
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options
+from tqd.client.options import PLAIN, Duration, Errors, retry_rules, task_options, unique_options
 from tqd.client.route import Route
 from tqd.client.sender import AsyncSender, SyncSender
 from tqd.client.submission import new_task
@@ -119,6 +119,9 @@ class TaskQueue:
         hard_timeout: Duration | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> _Decorator: ...
 
     def task(
@@ -136,6 +139,9 @@ class TaskQueue:
         hard_timeout: Duration | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> Any:
         """Declare a function as a task, with or without options.
 
@@ -151,23 +157,27 @@ class TaskQueue:
 
         `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
         given) are retried, and none of the second, whatever the first says. Subclasses count, and a
-        time limit counts as TimeoutError. A handler may raise `tqd.Retry` and `tqd.Discard`.
-        RegistrationError: the name is taken by another function, or an option cannot be.
+        time limit counts as TimeoutError. A handler may raise `tqd.Retry` and `tqd.Discard`. `unique…`: see
+        `using`. RegistrationError: the name is taken by another function, or an option cannot be.
         """
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout
         )
-
         rules = retry_rules(retry_on, give_up_on)
+        uniqueness = unique_options(unique, unique_scope, unique_replace)
 
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
             if not callable(function):
                 raise RegistrationError(f"{function!r} is no function: @tq.task goes above a def")
-            handler = Handler(name or default_name(function), function, options, rules)
-            self.registry.add(handler)
-            return TaskFunction(self, handler, function)
+            return self._declare(
+                Handler(name or default_name(function), function, options, rules, uniqueness)
+            )
 
         return declare if function is None else declare(function)
+
+    def _declare(self, handler: Handler) -> TaskFunction[..., Any, Any]:
+        self.registry.add(handler)
+        return TaskFunction(self, handler, handler.function)
 
     def named(self, name: str) -> NamedTask[..., Any]:
         """Return a task by its name, for producers that do not have its code."""
@@ -200,7 +210,7 @@ class TaskQueue:
         tasks = self._new(ready, self._sync.clock.now_ms())
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [TaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
+        return [TaskHandle(waiter, task.task_id, call.route, task.unique) for task, call in pairs]
 
     async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
         """Enqueue many calls; as `enqueue_many`."""
@@ -210,20 +220,20 @@ class TaskQueue:
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [AsyncTaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
+        return [AsyncTaskHandle(waiter, task.task_id, call.route, task.unique) for task, call in pairs]
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
         (task,) = self._new((call,), self._sync.clock.now_ms())
         self._sync.send((task,))
-        return TaskHandle(self._waiter, task.task_id, call.route)
+        return TaskHandle(self._waiter, task.task_id, call.route, task.unique)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
         sender = self._sender()
         (task,) = self._new((call,), sender.clock.now_ms())
         await sender.send((task,))
-        return AsyncTaskHandle(self._waiter, task.task_id, call.route)
+        return AsyncTaskHandle(self._waiter, task.task_id, call.route, task.unique)
 
     # -- afterwards ------------------------------------------------------------------------------
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 class Keys:
     """The keys of one shard of one namespace."""
 
-    __slots__ = ("attempts", "dead", "errors", "failure", "lost", "nodes", "prefix", "shard", "task")
+    __slots__ = (
+        "attempts", "cancels", "dead", "errors", "failure", "keyed", "lost", "nodes", "prefix", "shard",
+        "task", "unique",
+    )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
         self.shard = shard
@@ -18,6 +21,9 @@ class Keys:
         self.lost = self.prefix + "lost"
         self.dead = self.prefix + "dead"
         self.failure = self.prefix + "failure"
+        self.unique = self.prefix + "unique"
+        self.keyed = self.prefix + "keyed"
+        self.cancels = self.prefix + "cancels"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
