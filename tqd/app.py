@@ -14,6 +14,7 @@ from tqd.schedule.entry import MAX_ENTRIES, Entry
 from tqd.task.clocks import has_clocks
 from tqd.task.context import Context
 from tqd.task.model import DEFAULTS, TaskOptions
+from tqd.task.uniqueness import NOT_SAID, Uniqueness
 from tqd.task.verdict import ALL_ERRORS, RetryRules
 from tqd.wire.signature import Signature
 
@@ -36,6 +37,7 @@ class Handler:
         "options",
         "retry_rules",
         "signature",
+        "uniqueness",
     )
 
     def __init__(
@@ -44,10 +46,12 @@ class Handler:
         function: Callable[..., Any],
         options: TaskOptions,
         retry_rules: RetryRules = ALL_ERRORS,
+        uniqueness: Uniqueness = NOT_SAID,
     ) -> None:
         self.name = name
         self.function = function
         self.retry_rules = retry_rules
+        self.uniqueness = uniqueness
         self.done = 0
         self.options = options.over(DEFAULTS)
         self.clocked = has_clocks(options)

@@ -12,6 +12,7 @@ local readers = {
   ready = {'list', 'LRANGE', 0, -1}, parked = {'list', 'LRANGE', 0, -1},
   due = {'zset', 'ZRANGE', 0, -1}, dead = {'zset', 'ZRANGE', 0, -1},
   claims = {'hash', 'HKEYS'}, task = {'hash', 'HKEYS'}, failure = {'hash', 'HKEYS'},
+  keyed = {'hash', 'HKEYS'}, cancels = {'hash', 'HKEYS'}, unique = {'hash', 'HVALS'},
 }
 local picture = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -30,18 +31,22 @@ return picture
 def places(client: redis.Redis, keys: Keys) -> dict[bytes, str]:
     """Return id → place, such as `ready:default`.
 
-    AssertionError when an id is in two places, or in one without its payload, or a payload is in none.
+    AssertionError when an id is in two places, or in one without its payload, or a payload is in none; and
+    when a unique key or the mark of a cancelled task is kept for a task that is not there.
     Queues whose keys are of another kind (somebody's garbage) are not looked at.
     """
     found: dict[bytes, list[str]] = {}
     payloads: set[bytes] = set()
     records: set[bytes] = set()
+    beside: dict[str, list[bytes]] = {"unique": [], "keyed": [], "cancels": []}
     for raw, identities in client.eval(_PICTURE, 0, keys.prefix):  # type: ignore[misc]
         place = raw.decode()
         if place == "task":
             payloads = set(identities)
         elif place == "failure":
             records = set(identities)
+        elif place in beside:
+            beside[place] = identities
         else:
             for identity in identities:
                 found.setdefault(identity, []).append(place)
@@ -50,4 +55,8 @@ def places(client: redis.Redis, keys: Keys) -> dict[bytes, str]:
     living = {identity for identity, place in tasks.items() if place != "dead"}
     assert living == payloads, "a place without a payload, or a payload without a place"
     assert set(tasks) - living == records, "a dead letter without its record"
+    assert sorted(beside["unique"]) == sorted(beside["keyed"]), "a key is kept on one side only"
+    assert {*beside["keyed"], *beside["cancels"]} <= payloads, (
+        "something is kept for a task that is not there"
+    )
     return tasks

@@ -16,6 +16,7 @@ from tqd.task.claim import Claim, Counts
 from tqd.task.history import PastError
 from tqd.task.outcome import ErrorInfo
 from tqd.task.settle import Bury, Complete, Finish, Park, Release, RetryAt, Settlement, reclaimed
+from tqd.task.uniqueness import UniqueKey, UniqueScope
 from tqd.wire.history import decode_history
 
 NODE = "node"
@@ -52,6 +53,34 @@ class StoreDriver:
         self._number += 1
         tasks = [NewTask(identity(n), queue, envelope(n), due_ms) for n in numbers]
         return int(self.run(calls.store_new(self.keys, producer, call or self._number, tasks)))
+
+    def enqueue_unique(
+        self,
+        *numbers: int,
+        key: str = "k",
+        scope: UniqueScope = UniqueScope.UNTIL_DONE,
+        replace: bool = False,
+        queue: str = "default",
+        due_ms: int = 0,
+        call: int = 0,
+    ) -> list[tuple[int, str]]:
+        """Store tasks with one key in one call; returns the number that each has, and as what."""
+        self._number += 1
+        tasks = [
+            NewTask(identity(n), queue, envelope(n), due_ms, 0, UniqueKey("job", key, scope, replace))
+            for n in numbers
+        ]
+        reply = self.run(calls.store_new(self.keys, "p", call or self._number, tasks))
+        return [
+            (int.from_bytes(one, "big"), word.decode()) for one, word in zip(*[iter(reply)] * 2, strict=True)
+        ]
+
+    def locks(self) -> dict[str, int]:
+        """Return which keys are taken, and by which task; both sides of it must agree."""
+        by_key: dict[Any, Any] = self.client.hgetall(self.keys.unique)  # type: ignore[assignment]
+        by_id: dict[Any, Any] = self.client.hgetall(self.keys.keyed)  # type: ignore[assignment]
+        assert {held[1:]: one for one, held in by_id.items()} == by_key
+        return {key.partition(b"\0")[2].decode(): int.from_bytes(one, "big") for key, one in by_key.items()}
 
     # -- consuming -------------------------------------------------------------------------------
 

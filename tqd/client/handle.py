@@ -10,6 +10,7 @@ from tqd.client.route import Route
 from tqd.errors import NoResult
 from tqd.task.identity import to_text
 from tqd.task.model import TaskState
+from tqd.task.uniqueness import UniqueKey
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -33,12 +34,25 @@ class Waiting(Protocol):
 class Handle(Generic[R_co]):
     """The part that both kinds of handles share: the id and the awaitable methods."""
 
-    __slots__ = ("_route", "_waiter", "identity")
+    __slots__ = ("_route", "_unique", "_waiter", "identity")
 
-    def __init__(self, waiter: Waiting, identity: bytes, route: Route) -> None:
+    def __init__(
+        self, waiter: Waiting, identity: bytes, route: Route, unique: UniqueKey | None = None
+    ) -> None:
         self._waiter = waiter
         self._route = route
-        self.identity = identity
+        self._unique = unique
+        self.identity = identity if unique is None else unique.stored_id
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether a unique task with the same key was there already: this is the handle of that one."""
+        return self._unique is not None and self._unique.duplicate
+
+    @property
+    def replaced(self) -> bool:
+        """Whether that task was still waiting and has the arguments and the time of this call now."""
+        return self._unique is not None and self._unique.replaced
 
     @property
     def name(self) -> str:

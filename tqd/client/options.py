@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from tqd.errors import RegistrationError
 from tqd.task.clocks import LONGEST_S, clock_s
 from tqd.task.model import NO_OPTIONS, TaskOptions, seconds
+from tqd.task.uniqueness import LONGEST_KEY, NOT_SAID, Uniqueness, UniqueScope
 from tqd.task.verdict import ALL_ERRORS, RetryRules, error_types
 
 Duration = float | timedelta
@@ -27,6 +28,7 @@ class Placement:
     delay_ms: int = 0
     eta_ms: int = 0
     headers: dict[str, str] | None = field(default=None, hash=False)
+    uniqueness: Uniqueness = NOT_SAID
 
 
 PLAIN = Placement()
@@ -81,6 +83,7 @@ def placement(
     delay: Duration | None,
     eta: datetime | None,
     headers: dict[str, str] | None,
+    uniqueness: Uniqueness = NOT_SAID,
 ) -> Placement:
     """Return when and how a task is enqueued; RegistrationError when the two times contradict.
 
@@ -101,7 +104,24 @@ def placement(
         delay_ms=round((delay_s or 0.0) * 1000),
         eta_ms=0 if eta is None else max(1, round(eta.timestamp() * 1000)),
         headers=headers,
+        uniqueness=uniqueness,
     )
+
+
+def unique_options(key: str | bool | None, scope: str | None, replace: bool | None) -> Uniqueness:
+    """Return checked rules for unique tasks; RegistrationError names the first that cannot be."""
+    is_text = isinstance(key, str) and 1 <= len(key) <= LONGEST_KEY
+    if not (is_text or key is None or isinstance(key, bool)):
+        raise RegistrationError(
+            f"unique is {key!r:.80}: it is a text of 1 to {LONGEST_KEY} characters, or True for one "
+            "that is made of the arguments"
+        )
+    scopes = [one.value for one in UniqueScope]
+    if scope is not None and scope not in scopes:
+        raise RegistrationError(f"unique_scope is {scope!r:.80}: it is one of {', '.join(scopes)}")
+    if replace is not None and not isinstance(replace, bool):
+        raise RegistrationError(f"unique_replace is {replace!r:.80}: it is True or False")
+    return Uniqueness(key=key, scope=None if scope is None else UniqueScope(scope), replace=replace)
 
 
 def _are_texts(headers: object) -> bool:

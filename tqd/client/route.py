@@ -9,7 +9,10 @@ from tqd.client.options import Placement
 from tqd.errors import RegistrationError
 from tqd.task.clocks import has_clocks
 from tqd.task.model import queues
+from tqd.task.uniqueness import Uniqueness, UniqueScope
 from tqd.wire.signature import UNTYPED
+
+_UNIQUE = Uniqueness(scope=UniqueScope.UNTIL_DONE, replace=False)
 
 
 class Route:
@@ -18,7 +21,7 @@ class Route:
     `queue` is this enqueue's, else the declaration's, else the default. `keeps_result` says whether
     there will be a result to wait for, as far as this process knows: the declaration of a task that is
     known by its name only is elsewhere, and may keep one. `clocked` says whether the task's clocks count
-    from its enqueue, or, delayed, from a later moment that has to travel then.
+    from its enqueue, or, delayed, from a later moment that has to travel then. `unique` is None, or complete.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class Route:
         "options",
         "queue",
         "signature",
+        "unique",
     )
 
     def __init__(self, name: str, handler: Handler | None, placement: Placement) -> None:
@@ -53,3 +57,5 @@ class Route:
         if asked_s is None and declared is not None:
             asked_s = declared.result_ttl_s
         self.keeps_result = asked_s is None or asked_s > 0
+        asked = placement.uniqueness if handler is None else placement.uniqueness.over(handler.uniqueness)
+        self.unique = asked.over(_UNIQUE) if asked.key else None

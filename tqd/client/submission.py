@@ -7,7 +7,9 @@ from typing import Any
 
 from tqd.client.task_function import Call
 from tqd.store.calls import NewTask
+from tqd.task.uniqueness import UniqueKey, Uniqueness, UniqueScope
 from tqd.wire.envelope import encode_envelope
+from tqd.wire.fingerprint import fingerprint
 from tqd.wire.seal import Seal
 
 
@@ -17,7 +19,7 @@ def new_task(
     """Return the task that a call becomes.
 
     `now_ms` is Redis's clock as far as known; `seal` signs. TypeError and Unserialisable: the arguments
-    cannot be called with, or cannot travel.
+    cannot be called with, or cannot travel. ValueError: signed, and to take the place of another.
     """
     route = call.route
     args, kwargs = route.signature.encode(call.args, call.kwargs)
@@ -27,6 +29,24 @@ def new_task(
     envelope = encode_envelope(
         route.name, args, kwargs, route.queue, now_ms, options, route.headers, max_bytes
     )
+    unique = None if route.unique is None else _unique_key(call, route.unique)
     if seal is not None:
+        if unique is not None and unique.replace:
+            # The signature covers the id, and what is replaced keeps its own.
+            raise ValueError(
+                f'task "{route.name}": unique_replace does not go together with signing keys, as the newest '
+                "call's signature would not fit the waiting task's id; leave unique_replace out"
+            )
         envelope = seal.seal(task_id, envelope)
-    return NewTask(task_id, route.queue, envelope, route.eta_ms, route.delay_ms)
+    return NewTask(task_id, route.queue, envelope, route.eta_ms, route.delay_ms, unique)
+
+
+def _unique_key(call: Call[Any], rules: Uniqueness) -> UniqueKey:
+    route = call.route
+    # A key that somebody gives is never one that is made of arguments.
+    key = (
+        f"={rules.key}"
+        if rules.key is not True
+        else f"#{fingerprint(route.signature, call.args, call.kwargs)}"
+    )
+    return UniqueKey(route.name, key, rules.scope or UniqueScope.UNTIL_DONE, rules.replace is True)

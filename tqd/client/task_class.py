@@ -10,12 +10,23 @@ from typing import Any, ClassVar, dataclass_transform
 
 from tqd.app import Handler, context_parameter, is_asynchronous
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Clock, Duration, Errors, Placement, placement, retry_rules, task_options
+from tqd.client.options import (
+    PLAIN,
+    Clock,
+    Duration,
+    Errors,
+    Placement,
+    placement,
+    retry_rules,
+    task_options,
+    unique_options,
+)
 from tqd.client.route import Route
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
 from tqd.task.context import Context
 from tqd.task.model import TaskOptions
+from tqd.task.uniqueness import Uniqueness
 from tqd.task.verdict import RetryRules
 from tqd.wire.annotations import resolve
 
@@ -57,6 +68,9 @@ class Task:
         deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> None:
         super().__init_subclass__()
         dataclass(cls)
@@ -65,7 +79,9 @@ class Task:
             expires, deadline,
         )  # fmt: skip
         rules = retry_rules(retry_on, give_up_on)
-        cls.__handler__ = _handler(cls, name or f"{cls.__module__}.{cls.__qualname__}", options, rules)
+        uniqueness = unique_options(unique, unique_scope, unique_replace)
+        name = name or f"{cls.__module__}.{cls.__qualname__}"
+        cls.__handler__ = _handler(cls, name, options, rules, uniqueness)
         cls.__app__ = app
         if app is None:
             UNCLAIMED[:] = [other for other in UNCLAIMED if _identity(other) != _identity(cls)]
@@ -104,13 +120,17 @@ class Task:
         expires: Clock | None = None,
         deadline: Clock | None = None,
         headers: dict[str, str] | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> BoundTask:
         """Return this task with options for this enqueue; as `TaskFunction.using`."""
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
             expires, deadline,
         )  # fmt: skip
-        return BoundTask(self, placement(options, delay, eta, headers))
+        uniqueness = unique_options(unique, unique_scope, unique_replace)
+        return BoundTask(self, placement(options, delay, eta, headers, uniqueness))
 
 
 class BoundTask:
@@ -142,7 +162,9 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
     return Call(Route(handler.name, handler, placement), (), values)
 
 
-def _handler(cls: type[Task], name: str, options: TaskOptions, rules: RetryRules) -> Handler:
+def _handler(
+    cls: type[Task], name: str, options: TaskOptions, rules: RetryRules, uniqueness: Uniqueness
+) -> Handler:
     wants = context_parameter(cls.execute)
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -166,7 +188,7 @@ def _handler(cls: type[Task], name: str, options: TaskOptions, rules: RetryRules
         annotations["_context"] = Context
     handler.__signature__ = inspect.Signature(parameters, return_annotation=returns)
     handler.__annotations__ = {**annotations, "return": returns}
-    return Handler(name, handler, options, rules)
+    return Handler(name, handler, options, rules, uniqueness)
 
 
 def _identity(cls: type) -> tuple[str, str]:

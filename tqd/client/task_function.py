@@ -8,7 +8,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from tqd.app import Handler
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Clock, Duration, placement, task_options
+from tqd.client.options import PLAIN, Clock, Duration, placement, task_options, unique_options
 from tqd.client.route import Route
 
 P = ParamSpec("P")
@@ -88,6 +88,9 @@ class NamedTask(Bound[P, R]):
         expires: Clock | None = None,
         deadline: Clock | None = None,
         headers: dict[str, str] | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> Bound[P, R]:
         """Return the task with options for this enqueue; they win over the declaration's.
 
@@ -96,13 +99,20 @@ class NamedTask(Bound[P, R]):
         process (see `TaskQueue.task`), 0 means none; `result_ttl` is how long the result is kept (0:
         not at all); `expires` and `deadline` may also be datetimes with a zone; `headers` travel with
         the task.
+
+        `unique` is a text, or True for a key made of the arguments: while a task of this name has the
+        key, no second one is stored, and the handle is that of the first (`handle.duplicate`). The key
+        is taken until the task has ended (`unique_scope="until_done"`) or has started for the first time
+        ("until_started"). With `unique_replace=True` a task that still waits gets the arguments, the
+        options and the time of the newest call, in this queue; one that has started is left alone.
         """
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
             expires, deadline,
         )  # fmt: skip
-        route = Route(self._route.name, self._route.handler, placement(options, delay, eta, headers))
-        return Bound(self._owner, route)
+        uniqueness = unique_options(unique, unique_scope, unique_replace)
+        placed = placement(options, delay, eta, headers, uniqueness)
+        return Bound(self._owner, Route(self._route.name, self._route.handler, placed))
 
 
 class TaskFunction(NamedTask[P, R], Generic[P, R, C]):

@@ -13,7 +13,7 @@ from tqd.app import Handler, Registry, default_name
 from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
-from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options
+from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options, unique_options
 from tqd.client.route import Route
 from tqd.client.scheduling import Scheduling
 from tqd.client.sender import AsyncSender, SyncSender
@@ -136,6 +136,9 @@ class TaskQueue(Scheduling):
         deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> _Decorator: ...
 
     def task(
@@ -155,6 +158,9 @@ class TaskQueue(Scheduling):
         deadline: Clock | None = None,
         retry_on: Errors | None = None,
         give_up_on: Errors | None = None,
+        unique: str | bool | None = None,
+        unique_scope: str | None = None,
+        unique_replace: bool | None = None,
     ) -> Any:
         """Declare a function as a task, with or without options.
 
@@ -164,14 +170,12 @@ class TaskQueue(Scheduling):
         (0: no result is kept). `max_retries` (3) counts runs after the first.
 
         `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
-        (0: none) ends it whatever it does: the worker process is ended when nothing else stops the
-        code. Either way the attempt has failed and is retried as after an error; what else the worker
-        had in hand runs again elsewhere at no cost. A task that has not begun when it `expires` never
-        runs; at its `deadline` a running attempt is cancelled, and no other begins (`tqd.task.clocks`).
+        (0: none) ends it, if need be with the worker process; either way it is retried as after an
+        error. A task that has not begun when it `expires` never runs; at its `deadline` a running
+        attempt is cancelled, and no other begins (`tqd.task.clocks`). `unique…`: see `using`.
 
         `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
-        given) are retried, and none of the second, whatever the first says. Subclasses count, and a
-        time limit counts as TimeoutError. A handler may raise `tqd.Retry` and `tqd.Discard`.
+        given) are retried, and none of the second. Subclasses count, a time limit counts as TimeoutError.
         RegistrationError: the name is taken by another function, or an option cannot be.
         """
         options = task_options(
@@ -179,15 +183,19 @@ class TaskQueue(Scheduling):
             expires, deadline,
         )  # fmt: skip
         rules = retry_rules(retry_on, give_up_on)
+        uniqueness = unique_options(unique, unique_scope, unique_replace)
 
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
             if not callable(function):
                 raise RegistrationError(f"{function!r} is no function: @tq.task goes above a def")
-            handler = Handler(name or default_name(function), function, options, rules)
-            self.registry.add(handler)
-            return TaskFunction(self, handler, function)
+            known_as = name or default_name(function)
+            return self._declare(Handler(known_as, function, options, rules, uniqueness))
 
         return declare if function is None else declare(function)
+
+    def _declare(self, handler: Handler) -> TaskFunction[..., Any, Any]:
+        self.registry.add(handler)
+        return TaskFunction(self, handler, handler.function)
 
     def named(self, name: str) -> NamedTask[..., Any]:
         """Return a task by its name, for producers that do not have its code."""
@@ -220,7 +228,7 @@ class TaskQueue(Scheduling):
         tasks = self._new(ready, self._sync.now_ms(any(call.route.clocked for call in ready)))
         self._sync.send(tasks)
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [TaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
+        return [TaskHandle(waiter, task.task_id, call.route, task.unique) for task, call in pairs]
 
     async def aenqueue_many(self, calls: Iterable[Call[Any] | Task]) -> list[AsyncTaskHandle[Any]]:
         """Enqueue many calls; as `enqueue_many`."""
@@ -232,13 +240,13 @@ class TaskQueue(Scheduling):
         for first in range(0, len(tasks), MAX_BATCH):
             await sender.send(tasks[first : first + MAX_BATCH])
         pairs, waiter = zip(tasks, ready, strict=True), self._waiter
-        return [AsyncTaskHandle(waiter, task.task_id, call.route) for task, call in pairs]
+        return [AsyncTaskHandle(waiter, task.task_id, call.route, task.unique) for task, call in pairs]
 
     def submit(self, call: Call[R]) -> TaskHandle[R]:
         """Enqueue one call, blocking."""
         (task,) = self._new((call,), self._sync.now_ms(call.route.clocked))
         self._sync.send((task,))
-        return TaskHandle(self._waiter, task.task_id, call.route)
+        return TaskHandle(self._waiter, task.task_id, call.route, task.unique)
 
     async def asubmit(self, call: Call[R]) -> AsyncTaskHandle[R]:
         """Enqueue one call."""
@@ -247,7 +255,7 @@ class TaskQueue(Scheduling):
             await sender.synchronise()
         (task,) = self._new((call,), sender.clock.now_ms())
         await sender.send((task,))
-        return AsyncTaskHandle(self._waiter, task.task_id, call.route)
+        return AsyncTaskHandle(self._waiter, task.task_id, call.route, task.unique)
 
     # -- afterwards ------------------------------------------------------------------------------
 

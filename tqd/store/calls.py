@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.task.claim import Claim
+from tqd.task.uniqueness import UniqueKey
 
 Command = tuple[str | bytes | int | float, ...]
 
@@ -19,8 +20,12 @@ MAX_BATCH = 1000
 PROMOTE_LIMIT = 200
 PRODUCER_TTL_S = 3600
 
+REACH = 20_000
+"""How far a list is looked through, from either end, for a task that is to be replaced or cancelled."""
+
 _ENQUEUE = sha("enqueue")
 _SCHEDULE = sha("schedule")
+_ENQUEUE_UNIQUE = sha("enqueue_unique")
 _CLAIM = sha("claim")
 _UNPARK = sha("unpark")
 _LEASE = sha("lease")
@@ -31,32 +36,43 @@ _PRUNE = sha("prune")
 class NewTask:
     """One task on its way into Redis.
 
-    `due_ms` 0: ready at once. `delay_ms` is turned into `due_ms` by the sender, by Redis's clock.
+    `due_ms` 0: ready at once. `delay_ms` is turned into `due_ms` by the sender, by Redis's clock. `unique`
+    None: any number of such tasks may wait.
     """
 
-    __slots__ = ("delay_ms", "due_ms", "envelope", "queue", "task_id")
+    __slots__ = ("delay_ms", "due_ms", "envelope", "queue", "task_id", "unique")
 
     def __init__(
-        self, task_id: bytes, queue: str, envelope: bytes, due_ms: int = 0, delay_ms: int = 0
+        self,
+        task_id: bytes,
+        queue: str,
+        envelope: bytes,
+        due_ms: int = 0,
+        delay_ms: int = 0,
+        unique: UniqueKey | None = None,
     ) -> None:
         self.task_id = task_id
         self.queue = queue
         self.envelope = envelope
         self.due_ms = due_ms
         self.delay_ms = delay_ms
+        self.unique = unique
 
 
 def group_new(tasks: Sequence[NewTask]) -> list[list[NewTask]]:
-    """Split new tasks into calls: one queue, ready or scheduled, at most `MAX_BATCH` in each."""
-    groups: dict[tuple[str, bool], list[NewTask]] = {}
+    """Split new tasks into calls: one queue, ready, scheduled or unique, at most `MAX_BATCH` in each."""
+    groups: dict[tuple[str, bool | None], list[NewTask]] = {}
     for task in tasks:
-        groups.setdefault((task.queue, task.due_ms > 0), []).append(task)
+        kind = task.due_ms > 0 if task.unique is None else None
+        groups.setdefault((task.queue, kind), []).append(task)
     return [rows[i : i + MAX_BATCH] for rows in groups.values() for i in range(0, len(rows), MAX_BATCH)]
 
 
 def store_new(keys: Keys, producer: str, number: int, group: Sequence[NewTask]) -> Command:
     """Return the call that stores one group; `number` rises with every call of the producer."""
     queue = group[0].queue
+    if group[0].unique is not None:
+        return _enqueue_unique(keys, producer, number, queue, group)
     if group[0].due_ms > 0:
         return _schedule(keys, producer, number, queue, group)
     head: list[str | bytes | int | float] = [
@@ -79,14 +95,36 @@ def _schedule(keys: Keys, producer: str, number: int, queue: str, group: Sequenc
     return tuple(head)
 
 
+def _enqueue_unique(keys: Keys, producer: str, number: int, queue: str, group: Sequence[NewTask]) -> Command:
+    # What is remembered of it holds an answer as well: under a name that the other calls do not use.
+    head: list[str | bytes | int | float] = [
+        "EVALSHA", _ENQUEUE_UNIQUE, 10, keys.producer(f"{producer}u"), keys.task, keys.attempts, keys.errors,
+        keys.cancels, keys.unique, keys.keyed, keys.ready(queue), keys.due(queue), keys.bell(queue),
+        number, PRODUCER_TTL_S, REACH,
+    ]  # fmt: skip
+    for task in group:
+        assert task.unique is not None
+        head += (task.task_id, task.envelope, task.due_ms, task.unique.held, int(task.unique.replace))
+    return tuple(head)
+
+
+def note_answer(group: Sequence[NewTask], reply: Sequence[bytes]) -> None:
+    """Note in unique tasks what became of each: `reply` is id and word for each of them, in order."""
+    fields = iter(reply)
+    for task, task_id, word in zip(group, fields, fields, strict=True):
+        assert task.unique is not None
+        task.unique.answered(task_id, word)
+
+
 class Claimed:
     """The reply to a claim.
 
     `next_due_ms` is 0 when nothing is scheduled. `work_left`: more was ready than was taken.
     `dropped` counts ids that had no task. `bad_queue` names a queue whose keys are of another kind.
+    `cancelled`: id → mark of claims that are not to be run, but ended.
     """
 
-    __slots__ = ("bad_queue", "claims", "dropped", "fenced", "next_due_ms", "work_left")
+    __slots__ = ("bad_queue", "cancelled", "claims", "dropped", "fenced", "next_due_ms", "work_left")
 
     def __init__(self, reply: list[object]) -> None:
         self.fenced = len(reply) == 1
@@ -95,17 +133,21 @@ class Claimed:
         self.work_left = False
         self.dropped = 0
         self.bad_queue = ""
+        self.cancelled: dict[bytes, bytes] = {}
         if not self.fenced:
             self._read(reply)
 
     def _read(self, reply: list[object]) -> None:
-        next_due, left, dropped, bad = reply[:4]
+        next_due, left, dropped, bad, marks = reply[:5]
         assert isinstance(next_due, int) and isinstance(dropped, int) and isinstance(bad, bytes)
+        assert isinstance(marks, list)
+        if marks:
+            self.cancelled = dict(zip(marks[::2], marks[1::2], strict=True))
         self.next_due_ms = max(0, next_due)
         self.work_left = left == 1
         self.dropped = dropped
         self.bad_queue = bad.decode()
-        fields = iter(reply[4:])
+        fields = iter(reply[5:])
         self.claims = [Claim(*row) for row in zip(fields, fields, fields, strict=True)]  # type: ignore[arg-type]
 
 
@@ -134,6 +176,7 @@ class Claimant:
         names = [keys.workers(self.node), keys.claims(self.worker), keys.task, keys.attempts]
         for queue in order:
             names += (keys.ready(queue), keys.due(queue), keys.bell(queue))
+        names += (keys.unique, keys.keyed, keys.cancels)
         return ("EVALSHA", _CLAIM, len(names), *names)
 
 

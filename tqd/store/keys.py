@@ -9,8 +9,8 @@ class Keys:
     """The keys of one shard of one namespace."""
 
     __slots__ = (
-        "attempts", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "lost", "nodes", "prefix",
-        "shard", "task",
+        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "keyed", "lost",
+        "nodes", "prefix", "shard", "task", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -26,6 +26,9 @@ class Keys:
         self.cron = self.prefix + "cron"
         self.cron_last = self.prefix + "cron:last"
         self.cron_apps = self.prefix + "cron:apps"
+        self.unique = self.prefix + "unique"
+        self.keyed = self.prefix + "keyed"
+        self.cancels = self.prefix + "cancels"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tqd.clock import RedisClock, chance, monotonic, pause
 from tqd.errors import StoreError, StoreUnavailable
-from tqd.store.calls import Command, NewTask, group_new, store_new
+from tqd.store.calls import Command, NewTask, group_new, note_answer, store_new
 from tqd.store.connection import Endpoint, Link, Replies, SyncLink, accept
 from tqd.store.keys import Keys
 
@@ -160,7 +160,10 @@ def _refusals(groups: Sequence[Sequence[NewTask]], replies: Replies) -> Refusals
     refused: Refusals = {}
     for group, reply in zip(groups, replies, strict=True):
         try:
-            accept(reply)
+            answer = accept(reply)
         except StoreError as error:
             refused.update((task.task_id, error) for task in group)
+        else:
+            if group[0].unique is not None:
+                note_answer(group, answer)
     return refused

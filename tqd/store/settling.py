@@ -49,7 +49,8 @@ class Settler:
         self.worker = worker
         self.max_dead = max_dead
         self._complete: Command = (
-            "EVALSHA", _COMPLETE, 4, keys.claims(worker), keys.task, keys.attempts, keys.errors,
+            "EVALSHA", _COMPLETE, 7, keys.claims(worker), keys.task, keys.attempts, keys.errors, keys.unique,
+            keys.keyed, keys.cancels,
         )  # fmt: skip
 
     def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Command]:
@@ -80,8 +81,8 @@ class Settler:
     def _finish(self, s: Finish) -> Command:
         keys = self.keys
         return (
-            "EVALSHA", _FINISH, 5, keys.claims(self.worker), keys.task, keys.attempts, keys.result(s.task_id),
-            keys.errors, s.task_id, s.token, s.ttl_ms, s.result,
+            "EVALSHA", _FINISH, 8, keys.claims(self.worker), keys.task, keys.attempts, keys.result(s.task_id),
+            keys.errors, keys.unique, keys.keyed, keys.cancels, s.task_id, s.token, s.ttl_ms, s.result,
         )  # fmt: skip
 
     def _ended_without(self, s: Dismiss | Expire, state: TaskState, now_ms: int) -> list[Command]:
@@ -94,8 +95,9 @@ class Settler:
     def _bury(self, s: Bury, now_ms: int) -> Command:
         keys, claim = self.keys, s.claim
         return (
-            "EVALSHA", _BURY, 7, keys.claims(self.worker), keys.task, keys.attempts, keys.dead, keys.failure,
-            keys.result(claim.task_id), keys.errors, claim.task_id, claim.token, now_ms, self.max_dead,
+            "EVALSHA", _BURY, 10, keys.claims(self.worker), keys.task, keys.attempts, keys.dead, keys.failure,
+            keys.result(claim.task_id), keys.errors, keys.unique, keys.keyed, keys.cancels,
+            claim.task_id, claim.token, now_ms, self.max_dead,
             _failure(s, now_ms, self.worker).encode_head(), s.ttl_ms, _dead(s, now_ms).encode(),
         )  # fmt: skip
 
@@ -103,8 +105,8 @@ class Settler:
         keys = self.keys
         return [
             (
-                "EVALSHA", _RETRY, 5, keys.claims(self.worker), keys.attempts, keys.due(queue),
-                keys.bell(queue), keys.errors, HISTORY_TASKS, HISTORY_BYTES,
+                "EVALSHA", _RETRY, 6, keys.claims(self.worker), keys.attempts, keys.due(queue),
+                keys.bell(queue), keys.errors, keys.cancels, HISTORY_TASKS, HISTORY_BYTES,
                 *(f for s in rows for f in (s.task_id, s.token, s.due_ms, s.counts.record(), _past(s))),
             )
             for queue, group in _by(settlements, _queue) for rows in _batches(group, SETTLE_BATCH)

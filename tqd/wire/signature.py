@@ -158,6 +158,10 @@ class Signature:
         except Misfit as misfit:
             raise misfit.malformed("result") from None
 
+    def by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return a call's values by the names of their parameters; TypeError when it cannot be called so."""
+        return self._bind(*args, **kwargs).arguments
+
     def _codec_at(self, place: int) -> Codec:
         return self._by_place[place] if place < len(self._by_place) else self._rest
 

@@ -14,7 +14,9 @@ from tqd.client.submission import new_task
 from tqd.client.task_function import Call
 from tqd.errors import RegistrationError, Unserialisable
 from tqd.task.model import NO_OPTIONS, TaskOptions
+from tqd.task.uniqueness import Uniqueness
 from tqd.wire.envelope import decode_envelope
+from tqd.wire.seal import Seal
 
 ID = bytes(16)
 
@@ -90,3 +92,15 @@ def test_a_call_that_does_not_fit_is_refused() -> None:
 def test_a_task_without_a_name_is_refused() -> None:
     with pytest.raises(RegistrationError, match="without a name"):
         Route("", None, PLAIN)
+
+
+def test_what_is_signed_takes_no_waiting_tasks_place() -> None:
+    seal = Seal([b"k" * 16])
+    for replaces, fits in ((False, True), (True, False)):
+        unique = Uniqueness(key="k", replace=replaces)
+        signed = call(1, uniqueness=unique)
+        if fits:
+            assert new_task(signed, ID, 5000, 10_000, seal).unique is not None
+        else:
+            with pytest.raises(ValueError, match="signing keys"):
+                new_task(signed, ID, 5000, 10_000, seal)

@@ -2,17 +2,22 @@
 -- KEYS[1] workers:<node>  set of the worker ids that may claim    KEYS[2] claims:<worker> hash id -> token
 -- KEYS[3] task  hash id -> envelope           KEYS[4] attempts  hash id -> fence:attempts:crashes
 -- KEYS[5..] for each queue: ready:<queue> list, due:<queue> zset, bell:<queue> list
+-- The last 3 KEYS: unique hash key -> id, keyed hash id -> scope and key, cancels hash id -> ms:reason
 -- ARGV[1] worker id    ARGV[2] now, ms of Redis's clock    ARGV[3] credit, tasks wanted in all (0 to 1000)
 -- ARGV[4] tasks promoted per queue at most    ARGV[5..] for each queue: name, tasks taken from it at most
 -- Returns {-1} when the worker is fenced off, else {next due ms or 0, 1 if work is left, ids without
--- a task (dropped), name of a queue whose keys are of another kind or '', id, token, envelope, ...}.
--- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 7 more.
+-- a task (dropped), name of a queue whose keys are of another kind or '', {id, mark, ...} of those that
+-- are claimed to be cancelled, id, token, envelope, ...}.
+-- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 9 more.
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return { -1 } end
 redis.call('HLEN', KEYS[3]) -- a key of another kind fails here, before the first write
+local unique, keyed, cancels = unpack(KEYS, #KEYS - 2)
+local marked, named = redis.call('HLEN', cancels) > 0, redis.call('HLEN', keyed) > 0
+if named then redis.call('HLEN', unique) end
 local held, tried = redis.call('HLEN', KEYS[2]), redis.call('HLEN', KEYS[4])
 local now, credit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local reply, ids, firsts = { 0, 0, 0, '' }, {}, {}
-for k = 5, #KEYS, 3 do
+local reply, ids, firsts = { 0, 0, 0, '', {} }, {}, {}
+for k = 5, #KEYS - 3, 3 do
   local ready, due, bell, a = KEYS[k], KEYS[k + 1], KEYS[k + 2], 5 + (k - 5) / 3 * 2
   local waiting, head = redis.pcall('LLEN', ready), redis.pcall('ZRANGE', due, 0, 0, 'WITHSCORES')
   if type(waiting) == 'table' or head.err then
@@ -47,7 +52,15 @@ for i, id in ipairs(ids) do
     if counts[i] then
       local fence, rest = string.match(counts[i], '^(%d+)(:%d+:%d+)$')
       token = string.format('%d%s:%s', (fence or 0) + 1, rest or ':0:0', string.sub(token, 7))
+      local key = named and redis.call('HGET', keyed, id)
+      if key and string.sub(key, 1, 1) == 's' then -- unique until it is started, which is now
+        redis.call('HDEL', keyed, id)
+        key = string.sub(key, 2)
+        if redis.call('HGET', unique, key) == id then redis.call('HDEL', unique, key) end
+      end
     end
+    local mark = marked and redis.call('HGET', cancels, id)
+    if mark then reply[5][#reply[5] + 1], reply[5][#reply[5] + 2] = id, mark end
     noted[#noted + 1], noted[#noted + 2] = id, token
     reply[n + 1], reply[n + 2], reply[n + 3], n = id, token, envelopes[i], n + 3
   else

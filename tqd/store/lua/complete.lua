@@ -3,13 +3,16 @@
 -- KEYS[2] task            hash id -> envelope
 -- KEYS[3] attempts        hash id -> fence:attempts:crashes
 -- KEYS[4] errors          hash id -> errors of failed attempts
+-- KEYS[5] unique  hash key -> id    KEYS[6] keyed  hash id -> scope and key
+-- KEYS[7] cancels  hash id -> ms:reason
 -- ARGV: id, token, id, token, ... (1 to 1000 tasks)
 -- Returns the ids whose claim is not, or no longer, this worker's; they are left as they are.
--- Cost: O(tasks), 5 commands.
+-- Cost: O(tasks), 7 commands, and 4 for each task that has a unique key.
 local ids = {}
 for i = 1, #ARGV, 2 do
   ids[#ids + 1] = ARGV[i]
 end
+local keyed, marked = redis.call('HLEN', KEYS[6]), redis.call('HLEN', KEYS[7])
 local held = redis.call('HMGET', KEYS[1], unpack(ids))
 local ours, lost, counted = {}, {}, {}
 for i, id in ipairs(ids) do
@@ -21,6 +24,14 @@ for i, id in ipairs(ids) do
 end
 if #ours > 0 then
   -- The claim goes last: when another key is of another kind, the task stays claimed.
+  for _, id in ipairs(keyed > 0 and counted or {}) do
+    local named = redis.call('HGET', KEYS[6], id)
+    if named and redis.call('HGET', KEYS[5], string.sub(named, 2)) == id then
+      redis.call('HDEL', KEYS[5], string.sub(named, 2))
+    end
+    if named then redis.call('HDEL', KEYS[6], id) end
+  end
+  if marked > 0 then redis.call('HDEL', KEYS[7], unpack(ours)) end
   if #counted > 0 then
     redis.call('HDEL', KEYS[4], unpack(counted))
     redis.call('HDEL', KEYS[3], unpack(counted))
