@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 DEAD, TASK, FAILURE, ATTEMPTS = "dead", "task", "failure", "attempts"
 CLAIMS = "claims:"
-LIVING = ("due:", "parked:", "ready:", CLAIMS)
+LIVING = ("due:", "parked:", "ready:", "suspect:", CLAIMS)
 """Where a task is that has not ended, in the order in which most of them move on."""
 
 

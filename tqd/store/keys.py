@@ -6,7 +6,10 @@ from __future__ import annotations
 class Keys:
     """The keys of one shard of one namespace."""
 
-    __slots__ = ("attempts", "dead", "errors", "failure", "lost", "nodes", "prefix", "shard", "task")
+    __slots__ = (
+        "attempts", "dead", "errors", "failure", "lost", "nodes", "prefix", "shard",
+        "suspect_bell", "suspect_due", "task",
+    )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
         self.shard = shard
@@ -18,6 +21,9 @@ class Keys:
         self.lost = self.prefix + "lost"
         self.dead = self.prefix + "dead"
         self.failure = self.prefix + "failure"
+        # No queue can have this name. The probe waits at this bell; the other key never exists.
+        self.suspect_bell = self.prefix + "bell:!suspect"
+        self.suspect_due = self.prefix + "due:!suspect"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
@@ -38,6 +44,10 @@ class Keys:
     def workers(self, node: str) -> str:
         """Set of the worker ids of one daemon that may claim."""
         return f"{self.prefix}workers:{node}"
+
+    def suspect(self, queue: str) -> str:
+        """List of ids of one queue that were there when a worker died twice; the probe alone claims them."""
+        return f"{self.prefix}suspect:{queue}"
 
     def parked(self, name: str) -> str:
         """List of ids whose name no worker knew."""

@@ -15,7 +15,8 @@ class TaskState(StrEnum):
 
     scheduled → ready (the claim script, when its time has come) → claimed (a worker) → done, dead,
     cancelled (ended on purpose, without a result), or back to scheduled (retry) and ready (release).
-    `parked` waits for a worker that knows its name.
+    `parked` waits for a worker that knows its name, `suspect` for the probe: two workers died of it, or of
+    something that was there at both deaths.
     """
 
     READY = "ready"
@@ -25,6 +26,7 @@ class TaskState(StrEnum):
     DEAD = "dead"
     CANCELLED = "cancelled"
     PARKED = "parked"
+    SUSPECT = "suspect"
 
 
 class queues:  # noqa: N801 - a namespace of constants: `queues.HIGH_PRIORITY`

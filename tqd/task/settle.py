@@ -139,6 +139,12 @@ TIMEOUT_TYPE = "TimeoutError"
 HARD_TIMEOUT_TYPE = "HardTimeout"
 """The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
+CRASH_TYPE, CRASH_REASON = "WorkerCrashed", "killed its worker"
+"""The error of a task that its worker died of, and the reason of its dead letter: no other attempt follows."""
+
+MOST_CRASHES = 5
+"""Workers that may die while they hold a task, whatever they died of: more are not given to it."""
+
 FREE_CLAIMS = 1000
 """A handler may ask for a retry that costs none until its task was claimed so often: whatever asks for
 ever ends, and its end is seen."""
@@ -173,7 +179,8 @@ def settlement(
             delay_s = policy_delay_s(counts, options, chance) if asked_s is None else asked_s
             if spend or counts.fence >= FREE_CLAIMS:
                 return _failed(claim, "raised", chain, False, options, now_ms, delay_s)
-            return RetryAt(task_id, token, queue, now_ms + max(1, round(delay_s * 1000)), counts)
+            due_ms = now_ms + max(1, round(delay_s * 1000))
+            return RetryAt(task_id, token, queue, due_ms, counts.acquitted())
         case Raised(chain, final):
             delay_s = policy_delay_s(counts, options, chance, stretch)
             return _failed(claim, "raised", chain, final, options, now_ms, delay_s)
@@ -183,6 +190,8 @@ def settlement(
             error = ErrorInfo(type=kind, message=message, traceback="")
             delay_s = policy_delay_s(counts, options, chance, stretch)
             return _failed(claim, "timed out", (error,), final, options, now_ms, delay_s)
+        case Killed(error) if error.type == CRASH_TYPE:
+            return Bury(claim, CRASH_REASON, (error,), counts.attempts + 1, result_ttl_ms(options))
         case Killed(error):
             reason = "timed out" if error.type == HARD_TIMEOUT_TYPE else "killed"
             delay_s = policy_delay_s(counts, options, chance)
@@ -203,7 +212,8 @@ def _failed(
         return Bury(claim, reason, chain, counts.attempts + 1, result_ttl_ms(options))
     due_ms = now_ms + max(1, round(delay_s * 1000))
     error = past_error(counts.attempts + 1, now_ms, reason, chain[0])
-    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged(), error)
+    # A suspect that has failed has not killed its process: it may run among others again.
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.acquitted().charged(), error)
 
 
 def policy_delay_s(counts: Counts, options: TaskOptions, chance: float, stretch: float = 1.0) -> float:
@@ -220,7 +230,13 @@ def result_ttl_ms(options: TaskOptions) -> int:
 def reclaimed(task_id: bytes, token: bytes, blamed: bool = True) -> Release:
     """Return what happens to a task whose worker died: back to its queue, one crash on record.
 
-    Not `blamed`: another task is known to be the reason, and nothing goes on this one's record.
+    With the second one it becomes a suspect. Not `blamed`: something else is known to be the reason, and
+    nothing goes on this one's record.
     """
     counts, queue = parse_token(token)
     return Release(task_id, token, queue, counts.crashed() if blamed else counts)
+
+
+def beyond_hope(token: bytes) -> bool:
+    """Tell whether one more death of a worker is more than this task may cost; ValueError as above."""
+    return parse_token(token)[0].crashes + 1 >= MOST_CRASHES
