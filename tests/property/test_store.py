@@ -1,8 +1,9 @@
 """The store against a small model, on every engine: whatever is called in whatever order, both agree.
 
-The stores of a producer, of three workers on two nodes and of two keepers are called; replies get lost,
-workers die, are fenced and taken back by both keepers, owners come late, scripts are forgotten and Redis
-is killed and started again. After each step everything in Redis is compared with the model, and audited.
+The stores of a producer, of three workers and a probe on two nodes and of two keepers are called; replies
+get lost, workers die, are fenced and taken back by both keepers, owners come late, scripts are forgotten
+and Redis is killed and started again. After each step everything in Redis is compared with the model, and
+audited.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ from tqd.task.claim import Claim, Counts, parse_token
 from tqd.task.settle import Completes, Settlement, reclaimed
 
 T = TypeVar("T")
-NODES = {"w1": "a", "w2": "a", "w3": "b"}
-WORKERS = tuple(NODES)
+NODES = {"w1": "a", "w2": "a", "w3": "b", "probe": "b"}
+WORKERS, PROBE = tuple(NODES), "probe"
 QUEUES = ("default", "low_priority")
 LEASE_MS, MAX_DEAD = 400, 3
 workers = st.sampled_from(WORKERS)
@@ -93,13 +94,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.link = SyncLink(Endpoint(self.server.url))
         self.runner = asyncio.Runner()
         endpoint, keys = Endpoint(self.server.url), self.driver.keys
-        self.stores = {w: WorkerStore(endpoint, keys, n, w, QUEUES, MAX_DEAD) for w, n in NODES.items()}
+        self.stores = {
+            w: WorkerStore(endpoint, keys, n, w, QUEUES, MAX_DEAD, probe=w == PROBE) for w, n in NODES.items()
+        }
         self.keepers = {node: NodeStore(endpoint, keys, node) for node in ("a", "b")}
         for store in (*self.stores.values(), *self.keepers.values()):
             store.now_ms = lambda: self.driver.now_ms  # type: ignore[method-assign]
         self.model = StoreModel(MAX_DEAD)
         self.model.ready, self.model.due = {q: [] for q in QUEUES}, {q: {} for q in QUEUES}
         self.model.parked, self.model.claims = {"later": []}, {w: {} for w in WORKERS}
+        self.model.suspect = {q: [] for q in QUEUES}
         self.leases: dict[str, int] = {}
         self.old: list[tuple[str, Claim]] = []
         self.repeat: Callable[[], None] = lambda: None
@@ -153,15 +157,25 @@ class StoreMachine(RuleBasedStateMachine):
     def claim(
         self, worker: str, credit: int, caps: list[int], backwards: bool, how: str, reply_is_lost: bool
     ) -> None:
+        self.claim_some(worker, credit, caps, backwards, how, reply_is_lost)
+
+    def claim_some(
+        self, worker: str, credit: int, caps: list[int], backwards: bool, how: str, reply_is_lost: bool
+    ) -> None:
         """Claim: as a worker that has just started, that heard the bell, or that may have been fenced off."""
         if how != "old":
             self.start(worker)
         order = QUEUES[::-1] if backwards else QUEUES
         wanted = list(zip(order, caps, strict=True))
         if how == "woken":
-            self.driver.silence(*QUEUES)
+            self.driver.silence(*(("!suspect",) if worker == PROBE else QUEUES))
         before = set(self.model.claims[worker])
-        expected = self.model.claim(worker, self.driver.now_ms, credit, wanted)
+        probe, model = worker == PROBE, self.model
+        expected = (
+            model.probe(worker, credit, wanted)
+            if probe
+            else model.claim(worker, self.driver.now_ms, credit, wanted)
+        )
         claimed = self.do(self.stores[worker].exchange([], credit, wanted)).claimed
         assert claimed is not None
         assert claimed.fenced == (worker not in self.model.may_claim)
@@ -175,8 +189,8 @@ class StoreMachine(RuleBasedStateMachine):
             got = {as_number(one.task_id): one.token for one in claimed.claims}
             assert list(got) == list(expected), "in order"
         assert got == expected
-        assert (claimed.next_due_ms, claimed.dropped) == (self.model.next_due(), 0)
-        assert claimed.work_left == any(self.model.ready.values())
+        assert (claimed.next_due_ms, claimed.dropped) == (0 if probe else model.next_due(), 0)
+        assert claimed.work_left == any((model.suspect if probe else model.ready).values())
         assert all(one.envelope == b"payload %d" % as_number(one.task_id) for one in claimed.claims)
         self.old += [(worker, Claim(identity(n), token, b"")) for n, token in expected.items()]
 
@@ -205,6 +219,8 @@ class StoreMachine(RuleBasedStateMachine):
         for queue in QUEUES:
             if not self.model.ready[queue]:
                 self.driver.silence(queue)
+        if not any(self.model.suspect.values()):
+            self.driver.silence("!suspect")
 
         def send() -> list[bytes]:
             exchanged = self.do(self.stores[worker].exchange(settlements, 0, []))
@@ -328,9 +344,14 @@ class StoreMachine(RuleBasedStateMachine):
         late = self.claim_of(worker, number)
         assert self.driver.settle(WAYS["release"](late, 0), worker=worker) == []
         self.model.release(worker, [number])
+        if (number in self.model.suspect[queue_of(late)]) is not (worker == PROBE):
+            return  # a task that was parked on its way can be with either
         self.start(worker)
         wanted = [(queue_of(late), 1)]
-        self.model.claim(worker, self.driver.now_ms, 1, wanted)
+        if worker == PROBE:
+            self.model.probe(worker, 1, wanted)
+        else:
+            self.model.claim(worker, self.driver.now_ms, 1, wanted)
         self.do(self.stores[worker].exchange([], 1, wanted))
         for way in WAYS.values():
             assert self.driver.settle(way(late, self.driver.now_ms), worker=worker) == [late.task_id]
@@ -402,6 +423,20 @@ class StoreMachine(RuleBasedStateMachine):
                 assert set(self.driver.run(command)) <= set(held), "nothing is given back twice"
         assert self.do(self.keepers["b" if keeper == "a" else "a"].reclaim(worker)) == 0
 
+    @precondition(lambda self: any(worker != PROBE for worker, _ in self.held()))
+    @rule(pick=picks, keeper=nodes, deaths=st.integers(1, 3), credit=st.integers(1, 6))
+    def a_worker_dies_again_and_again_and_the_probe_comes(
+        self, pick: int, keeper: str, deaths: int, credit: int
+    ) -> None:
+        able = [worker for worker, _ in self.held() if worker != PROBE]
+        worker = able[pick % len(able)]
+        for _ in range(deaths):
+            self.do(self.keepers[keeper].fence(NODES[worker], [worker]))
+            self.model.fence(worker)
+            self.take_back(worker, keeper, second=False)
+            self.claim_some(worker, 6, [6] * len(QUEUES), False, "new", False)
+        self.claim_some(PROBE, credit, [credit] * len(QUEUES), False, "woken", False)
+
     # -- disturbances ----------------------------------------------------------------------------
 
     @precondition(lambda self: self.restarts < 1)
@@ -427,6 +462,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert driver.places() == model.places()
         for queue in QUEUES:
             assert driver.order(queue) == model.ready[queue]
+            assert driver.suspects(queue) == model.suspect[queue]
+            if model.suspect[queue]:
+                assert driver.client.llen(driver.keys.suspect_bell) == 1, "the probe is woken"
             if model.ready[queue]:
                 assert driver.rings(queue) == 1, "whoever waits for work is woken"
         for worker in WORKERS:
@@ -451,6 +489,11 @@ class StoreMachine(RuleBasedStateMachine):
             k for k in self.driver.client.scan_iter() if not k.startswith(self.driver.keys.prefix.encode())
         ]
         assert strangers == []
+
+    @invariant()
+    def as_many_suspects_wait_as_the_model_says(self) -> None:
+        count = sum(map(len, self.model.suspect.values()))
+        assert self.do(self.keepers["a"].suspects(QUEUES)) == count
 
     @invariant()
     def the_figures_are_those_of_the_structures(self) -> None:

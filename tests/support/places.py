@@ -10,6 +10,7 @@ from tqd.store.keys import Keys
 _PICTURE = """
 local readers = {
   ready = {'list', 'LRANGE', 0, -1}, parked = {'list', 'LRANGE', 0, -1},
+  suspect = {'list', 'LRANGE', 0, -1},
   due = {'zset', 'ZRANGE', 0, -1}, dead = {'zset', 'ZRANGE', 0, -1},
   claims = {'hash', 'HKEYS'}, task = {'hash', 'HKEYS'}, failure = {'hash', 'HKEYS'},
   keyed = {'hash', 'HKEYS'}, cancels = {'hash', 'HKEYS'}, unique = {'hash', 'HVALS'},

@@ -98,10 +98,12 @@ class StoreDriver:
         worker: str = "w1",
         queues: Sequence[str] = QUEUES,
         caps: Sequence[int] | None = None,
+        *,
+        probe: bool = False,
     ) -> Claimed:
-        """Claim for a worker, from the queues in order."""
+        """Claim for a worker, from the queues in order; for a probe their suspects."""
         limits = caps if caps is not None else [1000] * len(queues)
-        claimant = Claimant(self.keys, NODE, worker)
+        claimant = Claimant(self.keys, NODE, worker, probe=probe)
         return Claimed(self.run(claimant.claim(self.now_ms, credit, list(zip(queues, limits, strict=True)))))
 
     def settle(self, *settlements: Settlement, worker: str = "w1") -> list[bytes]:
@@ -154,8 +156,13 @@ class StoreDriver:
         ready: list[Any] = self.client.lrange(self.keys.ready(queue), 0, -1)
         return [int.from_bytes(one, "big") for one in ready]
 
+    def suspects(self, queue: str = "default") -> list[int]:
+        """Return the numbers of the suspects, head first."""
+        waiting: list[Any] = self.client.lrange(self.keys.suspect(queue), 0, -1)
+        return [int.from_bytes(one, "big") for one in waiting]
+
     def rings(self, queue: str = "default") -> int:
-        """Return how many tokens the bell has."""
+        """Return how many tokens the bell has; `!suspect` has the one of the suspects."""
         return int(self.client.llen(self.keys.bell(queue)))
 
     def silence(self, *queues: str) -> None:

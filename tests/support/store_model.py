@@ -1,6 +1,7 @@
 """What the store's scripts must do, in plain Python: the words of the design without Redis.
 
-A task is a number, in one place; only the token of its newest claim moves it out of `claims`.
+A task is a number, in one place; only the token of its newest claim moves it out of `claims`. With two
+crashes on record it is a suspect, and goes where only a probe claims it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class StoreModel:
     ready: dict[str, list[int]] = field(default_factory=dict)
     due: dict[str, dict[int, int]] = field(default_factory=dict)
     parked: dict[str, list[int]] = field(default_factory=dict)
+    suspect: dict[str, list[int]] = field(default_factory=dict)
     claims: dict[str, dict[int, bytes]] = field(default_factory=dict)
     counts: dict[int, Counts] = field(default_factory=dict)
     dead: dict[int, int] = field(default_factory=dict)
@@ -37,17 +39,30 @@ class StoreModel:
         """Promote what is due, take in order; returns number → token of what was taken."""
         if worker not in self.may_claim:
             return {}
-        taken: dict[int, bytes] = {}
-        for queue, cap in caps:
+        return self.take(worker, self.ready, self.promote(now_ms, caps), credit)
+
+    def probe(self, worker: str, credit: int, caps: Sequence[tuple[str, int]]) -> dict[int, bytes]:
+        """Take suspects, in the same way."""
+        return self.take(worker, self.suspect, caps, credit) if worker in self.may_claim else {}
+
+    def promote(self, now_ms: int, caps: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+        for queue, _ in caps:
             ripe = sorted((ms, n) for n, ms in self.due[queue].items() if ms <= now_ms)
             for _, number in ripe:
                 del self.due[queue][number]
                 self.ready[queue].append(number)
+        return caps
+
+    def take(
+        self, worker: str, waiting: dict[str, list[int]], caps: Sequence[tuple[str, int]], credit: int
+    ) -> dict[int, bytes]:
+        taken: dict[int, bytes] = {}
+        for queue, cap in caps:
             take = min(cap, credit - len(taken))
-            for number in self.ready[queue][:take]:
+            for number in waiting[queue][:take]:
                 fence, attempts, crashes = self.counts.get(number, (0, 0, 0))
                 taken[number] = b"%d:%d:%d:%s" % (fence + 1, attempts, crashes, queue.encode())
-            self.ready[queue] = self.ready[queue][take:]
+            waiting[queue] = waiting[queue][take:]
         self.claims[worker].update(taken)
         return taken
 
@@ -87,7 +102,9 @@ class StoreModel:
     def release(self, worker: str, numbers: Sequence[int], crashed: bool = False) -> None:
         """Give tasks back to the heads of their queues, in their order."""
         for number in reversed(numbers):
-            self.ready[self.put_back(worker, number, crashed=crashed)].insert(0, number)
+            queue = self.put_back(worker, number, crashed=crashed)
+            kept = self.suspect if self.counts[number][2] >= 2 else self.ready
+            kept[queue].insert(0, number)
 
     def reclaim(self, worker: str) -> None:
         self.release(worker, sorted(self.claims[worker]), crashed=True)
@@ -100,7 +117,7 @@ class StoreModel:
 
     def places(self) -> dict[int, str]:
         found = dict.fromkeys(self.dead, "dead")
-        for kind in ("ready", "due", "parked", "claims"):
+        for kind in ("ready", "due", "parked", "suspect", "claims"):
             for name, numbers in getattr(self, kind).items():
                 found |= dict.fromkeys(numbers, f"{kind}:{name}")
         return found

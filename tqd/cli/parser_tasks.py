@@ -7,7 +7,7 @@ import re
 
 from tqd.task.identity import from_text
 
-STATES = ("ready", "scheduled", "claimed", "parked", "dead")
+STATES = ("ready", "scheduled", "claimed", "suspect", "parked", "dead")
 MOST_ROWS = 1000
 
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}

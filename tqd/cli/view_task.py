@@ -18,7 +18,13 @@ from tqd.wire.records import ResultRecord
 
 RESULT_COLUMNS = 2_000
 NOWHERE = "in no place that was found"
-_TONES = {TaskState.DEAD: Tone.BAD, TaskState.PARKED: Tone.NOTE, TaskState.DONE: Tone.GOOD}
+SUSPECT_TEXT = "it was there when two workers died: it waits to be run alone, in the probe"
+_TONES = {
+    TaskState.DEAD: Tone.BAD,
+    TaskState.PARKED: Tone.NOTE,
+    TaskState.SUSPECT: Tone.NOTE,
+    TaskState.DONE: Tone.GOOD,
+}  # fmt: skip
 _HEADS = (
     Column("task", right=False),
     Column("id", right=False),
@@ -100,6 +106,8 @@ def lines_of(view: TaskView, *, with_args: bool) -> list[Line]:
     out += field("name", name_of(view), Tone.STRONG)
     out += field("queue", view.queue)
     out += field("place", f"{view.place}{f', number {count(view.position)}' if view.position else ''}")
+    if view.state is TaskState.SUSPECT:
+        out += field("suspect", SUSPECT_TEXT, Tone.NOTE)
     out += field("problem", view.problem, Tone.BAD)
     if task is not None:
         out += argument_lines(task.args, task.kwargs, with_args=with_args)

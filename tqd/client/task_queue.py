@@ -164,10 +164,9 @@ class TaskQueue(Scheduling):
     ) -> Any:
         """Declare a function as a task, with or without options.
 
-        `async def` runs on the worker's loop, `def` in a thread of the worker. `name` is the
-        module-qualified name unless given. Durations are seconds or timedeltas: `timeout` (300; 0:
-        none), `retry_delay` (1, doubled by each failure up to `max_retry_delay`, 600), `result_ttl`
-        (0: no result is kept). `max_retries` (3) counts runs after the first.
+        `async def` runs on the worker's loop, `def` in a thread. `name` is module-qualified unless
+        given. Durations are seconds or timedeltas: `timeout` (300; 0: none), `retry_delay` (1, doubled
+        by each failure up to `max_retry_delay`, 600), `result_ttl` (0). `max_retries` (3) are further runs.
 
         `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
         (0: none) ends it, if need be with the worker process; either way it is retried as after an

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 DEAD, TASK, FAILURE, ATTEMPTS, ERRORS = "dead", "task", "failure", "attempts", "errors"
 CLAIMS = "claims:"
-LIVING = ("due:", "parked:", "ready:", CLAIMS)
+LIVING = ("due:", "parked:", "ready:", "suspect:", CLAIMS)
 """Where a task is that has not ended, in the order in which most of them move on."""
 
 

@@ -117,7 +117,8 @@ class Auditor:
         places = [keys.prefix + place for place in names.places()]
         named = [
             keys.task, keys.attempts, keys.failure, keys.dead, keys.ready(queue), keys.bell(queue),
-            keys.nodes, keys.lost, keys.errors, keys.due(queue), keys.parked(name), *places,
+            keys.nodes, keys.lost, keys.errors, keys.due(queue), keys.parked(name), keys.suspect(queue),
+            *places,
         ]  # fmt: skip
         return ("EVALSHA", _WHEREABOUTS, len(named), *named, identity, keys.prefix, int(mend), now_ms)
 
@@ -181,7 +182,6 @@ def _created_ms(identity: bytes) -> int:
 
 def _budget(picture: Picture) -> int:
     """Return how many suspicions may be looked into: each compares its id with all entries of all lists."""
-    entries = sum(
-        len(ids) for place, ids in picture.places.items() if place.startswith(("ready:", "parked:"))
-    )
+    lists = ("ready:", "parked:", "suspect:")
+    entries = sum(len(ids) for place, ids in picture.places.items() if place.startswith(lists))
     return min(MOST_SUSPECTS, max(50, MOST_COMPARED // max(1, entries)))

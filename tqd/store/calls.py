@@ -152,14 +152,18 @@ class Claimed:
 
 
 class Claimant:
-    """Who claims: the parts of a claim call that stay the same from call to call."""
+    """Who claims: the parts of a claim call that stay the same from call to call.
 
-    __slots__ = ("_heads", "keys", "node", "worker")
+    A `probe` claims the suspects of the same queues, and nothing else.
+    """
 
-    def __init__(self, keys: Keys, node: str, worker: str) -> None:
+    __slots__ = ("_heads", "keys", "node", "probe", "worker")
+
+    def __init__(self, keys: Keys, node: str, worker: str, *, probe: bool = False) -> None:
         self.keys = keys
         self.node = node
         self.worker = worker
+        self.probe = probe
         self._heads: dict[tuple[str, ...], Command] = {}
 
     def claim(self, now_ms: int, credit: int, caps: Sequence[tuple[str, int]]) -> Command:
@@ -175,7 +179,10 @@ class Claimant:
         keys = self.keys
         names = [keys.workers(self.node), keys.claims(self.worker), keys.task, keys.attempts]
         for queue in order:
-            names += (keys.ready(queue), keys.due(queue), keys.bell(queue))
+            if self.probe:
+                names += (keys.suspect(queue), keys.suspect_due, keys.suspect_bell)
+            else:
+                names += (keys.ready(queue), keys.due(queue), keys.bell(queue))
         names += (keys.unique, keys.keyed, keys.cancels)
         return ("EVALSHA", _CLAIM, len(names), *names)
 

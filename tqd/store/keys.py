@@ -10,7 +10,7 @@ class Keys:
 
     __slots__ = (
         "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "keyed", "lost",
-        "nodes", "prefix", "shard", "task", "unique",
+        "nodes", "prefix", "shard", "suspect_bell", "suspect_due", "task", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -29,6 +29,9 @@ class Keys:
         self.unique = self.prefix + "unique"
         self.keyed = self.prefix + "keyed"
         self.cancels = self.prefix + "cancels"
+        # No queue can have this name. The probe waits at this bell; the other key never exists.
+        self.suspect_bell = self.prefix + "bell:!suspect"
+        self.suspect_due = self.prefix + "due:!suspect"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
@@ -49,6 +52,10 @@ class Keys:
     def workers(self, node: str) -> str:
         """Set of the worker ids of one daemon that may claim."""
         return f"{self.prefix}workers:{node}"
+
+    def suspect(self, queue: str) -> str:
+        """List of ids of one queue that were there when a worker died twice; the probe alone claims them."""
+        return f"{self.prefix}suspect:{queue}"
 
     def parked(self, name: str) -> str:
         """List of ids whose name no worker knew."""

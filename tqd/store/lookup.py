@@ -19,7 +19,7 @@ from tqd.wire.records import RESULT_HEAD_BYTES, ended_as
 Conversation = Generator[list[Command], Replies, TaskState | None]
 
 PARKED_DEPTH = 1000
-"""How many parked tasks of a name are looked through."""
+"""How many parked tasks of a name, and suspects of a queue, are looked through."""
 
 
 def state_of(keys: Keys, identity: bytes) -> Conversation:
@@ -43,15 +43,18 @@ def state_of(keys: Keys, identity: bytes) -> Conversation:
         name, queue = "", ""
     else:
         name, queue = task.name, task.queue
-    due, parked, *crews = yield [
+    due, parked, suspect, *crews = yield [
         ("ZSCORE", keys.due(queue), identity),
         ("LPOS", keys.parked(name), identity, "MAXLEN", PARKED_DEPTH),
+        ("LPOS", keys.suspect(queue), identity, "MAXLEN", PARKED_DEPTH),
         *(("SMEMBERS", keys.workers(node)) for node in texts(nodes)),
     ]
     if due is not None:
         return TaskState.SCHEDULED
     if parked is not None:
         return TaskState.PARKED
+    if suspect is not None:
+        return TaskState.SUSPECT
     workers = [worker for crew in crews for worker in texts(crew)]
     held = yield [("HEXISTS", keys.claims(worker), identity) for worker in workers]
     return TaskState.CLAIMED if any(held) else TaskState.READY

@@ -129,16 +129,25 @@ class NodeStore:
     async def reclaim(self, worker: str, blamed: bool = True) -> int:
         """Give everything a fenced worker held back to its queues and forget it.
 
-        Returns how many tasks went back. Each costs no attempt and, if `blamed`, gets one crash on record.
+        Returns how many tasks went back. Each costs no attempt and, if `blamed`, gets one crash on record:
+        with the second one it goes to the suspects.
         """
-        held = dict(await self._link.call(("HGETALL", self._keys.claims(worker))))
-        releases = _releases(held, blamed)
+        releases = _releases(await self.held(worker), blamed)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(settling.release(self._keys, worker, releases)):
                 taken_by_others += len(accept(reply))
         await self._link.call(("SREM", self._keys.lost, worker))
         return len(releases) - taken_by_others
+
+    async def held(self, worker: str) -> dict[bytes, bytes]:
+        """Return id → token of what a worker holds, or held when it died (at most its slots)."""
+        return dict(await self._link.call(("HGETALL", self._keys.claims(worker))))
+
+    async def suspects(self, queues: Sequence[str]) -> int:
+        """Return how many suspects of these queues wait; a key of another kind counts none."""
+        replies = await self._link.exchange([("LLEN", self._keys.suspect(queue)) for queue in queues])
+        return sum(reply for reply in replies if isinstance(reply, int))
 
     async def forget_node(self, node: str) -> None:
         """Remove a node that has no worker left."""

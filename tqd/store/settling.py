@@ -5,7 +5,7 @@ Pure: no connection, no time. The worker and the keeper send the same commands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from tqd.store.calls import MAX_BATCH, Command
@@ -28,6 +28,7 @@ from tqd.wire.history import HISTORY_BYTES, HISTORY_TASKS, encode_past
 from tqd.wire.records import FailureRecord, ResultRecord
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 SETTLE_BATCH = 500
 
@@ -126,15 +127,25 @@ class Settler:
 def release(keys: Keys, worker: str, settlements: Sequence[Release]) -> list[Command]:
     """Return the calls that give a worker's tasks back to the head of their queue, in this order.
 
+    A suspect goes to the suspects of its queue, whoever gives it back: that it has cost two workers is on
+    its record, and nobody but the probe may take it.
+
     Each call puts its tasks in front of those of the call before it, so the last tasks go first.
     """
     return [
         (
-            "EVALSHA", _RELEASE, 4, keys.claims(worker), keys.attempts, keys.ready(queue), keys.bell(queue),
+            "EVALSHA", _RELEASE, 4, keys.claims(worker), keys.attempts, *_home(keys, queue, suspect),
             *(f for s in rows for f in (s.task_id, s.token, s.counts.record())),
         )
-        for queue, group in _by(settlements, _queue) for rows in reversed(list(_batches(group, SETTLE_BATCH)))
+        for (queue, suspect), group in _by(settlements, _kept_as)
+        for rows in reversed(list(_batches(group, SETTLE_BATCH)))
     ]  # fmt: skip
+
+
+def _home(keys: Keys, queue: str, suspect: bool) -> tuple[str, str]:
+    if suspect:
+        return keys.suspect(queue), keys.suspect_bell
+    return keys.ready(queue), keys.bell(queue)
 
 
 def _past(s: RetryAt) -> bytes:
@@ -164,16 +175,20 @@ def _dead(s: Bury, now_ms: int) -> ResultRecord:
     )
 
 
-def _queue(s: RetryAt | Release) -> str:
+def _queue(s: RetryAt) -> str:
     return s.queue
+
+
+def _kept_as(s: Release) -> tuple[str, bool]:
+    return s.queue, s.counts.suspect
 
 
 def _name(s: Park) -> str:
     return s.name
 
 
-def _by(rows: Sequence[T], key: Callable[[T], str]) -> Iterable[tuple[str, list[T]]]:
-    groups: dict[str, list[T]] = {}
+def _by(rows: Sequence[T], key: Callable[[T], K]) -> Iterable[tuple[K, list[T]]]:
+    groups: dict[K, list[T]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups.items()

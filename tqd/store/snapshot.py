@@ -22,18 +22,12 @@ MOST_SCANS = 20_000
 PAGE = 200
 """Entries in one read of a hash: payloads come along, which may be large."""
 
-_SIZES = {"ready:": "LLEN", "parked:": "LLEN", "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
+_LISTS = ("ready:", "parked:", "suspect:")
+_SIZES = {**dict.fromkeys(_LISTS, "LLEN"), "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
 _SINGLES = {
-    TASK: "HLEN",
-    ATTEMPTS: "HLEN",
-    ERRORS: "HLEN",
-    FAILURE: "HLEN",
-    DEAD: "ZCARD",
-    "nodes": "ZCARD",
+    **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, "cron", "cron:last", "cron:apps"), "HLEN"),
+    **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     "lost": "SCARD",
-    "cron": "HLEN",
-    "cron:last": "HLEN",
-    "cron:apps": "HLEN",
 }
 _EXPIRING = ("result:", "producer:", "replay:")
 
@@ -41,7 +35,7 @@ _EXPIRING = ("result:", "producer:", "replay:")
 class Names:
     """The keys of a shard, without their prefix, as one look found them.
 
-    A list that is empty does not exist: both places of every queue that left a trace are named, and the
+    A list that is empty does not exist: all places of every queue that left a trace are named, and the
     claims of every worker. `complete` is False when there were too many keys to look at.
     """
 
@@ -56,10 +50,9 @@ class Names:
 
     def places(self) -> list[str]:
         """Return every place in which a task that has not ended may be, in the order in which tasks move."""
-        queues = {
-            name.partition(":")[2] for name in self.found if name.startswith(("ready:", "due:", "bell:"))
-        }
-        named = {f"{kind}{queue}" for kind in ("ready:", "due:") for queue in queues}
+        traces = ("ready:", "due:", "bell:", "suspect:")
+        queues = {name.partition(":")[2] for name in self.found if name.startswith(traces)}
+        named = {f"{kind}{queue}" for kind in ("ready:", "due:", "suspect:") for queue in queues}
         named |= {f"{CLAIMS}{worker}" for worker in self.owners}
         named |= {name for name in self.found if name.startswith(LIVING)}
         return sorted(named, key=lambda name: (_rank(name), name))
@@ -134,7 +127,7 @@ class Snapshot:
         return frozenset(self._scanned("HSCAN", name)) if name in sizes else frozenset()
 
     def _place(self, name: str) -> Iterable[bytes]:
-        if name.startswith(("ready:", "parked:")):
+        if name.startswith(_LISTS):
             return self._listed(name)
         return self._scanned("HSCAN" if name.startswith(CLAIMS) else "ZSCAN", name)
 

@@ -7,7 +7,7 @@ from several exchanges, and not a lock: a task may have moved meanwhile, and is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,9 @@ class TaskView:
     """What is known of one task; times are Redis's clock in epoch ms, 0 where there is none.
 
     `state` is None when it has a payload and is in no place that was found. `place` is as in Redis:
-    `ready:default`, `claims:<worker>`. `position` counts from 1 in a ready list; 0: not known. `counts` are
-    None for a task that was never given back, retried or replayed. `envelope` is None when it cannot be
-    read (`problem`) or is gone.
+    `ready:default`, `claims:<worker>`. `position` counts from 1 among the ready tasks, or the suspects, of
+    a queue; 0: not known. `counts` are None for a task that was never given back, retried or replayed.
+    `envelope` is None when it cannot be read (`problem`) or is gone.
     """
 
     id: str
@@ -101,9 +101,11 @@ def listed(keys: Keys, queues: Sequence[str], state: TaskState | None, limit: in
     if state in (None, TaskState.CLAIMED):
         more |= yield from _claimed(keys, queues, limit, found)
     if state in (None, TaskState.READY):
-        more |= yield from _ready(keys, queues, limit, found)
+        more |= yield from _listed(keys.ready, TaskState.READY, queues, limit, found)
     if state in (None, TaskState.SCHEDULED):
         more |= yield from _scheduled(keys, queues, limit, found)
+    if state in (None, TaskState.SUSPECT):
+        more |= yield from _listed(keys.suspect, TaskState.SUSPECT, queues, limit, found)
     if state in (None, TaskState.PARKED):
         more |= yield from _parked(keys, limit, found)
     yield from _fill(keys, found)
@@ -133,9 +135,10 @@ def _ended(view: TaskView, identity: bytes, dead: float | None, letter: bytes | 
 def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
     """Look into every place where a living task can be."""
     name, queue = (view.envelope.name, view.envelope.queue) if view.envelope else ("", "")
-    due, parked, ready, length, nodes = yield [
+    due, parked, suspect, ready, length, nodes = yield [
         ("ZSCORE", keys.due(queue), identity),
         ("LPOS", keys.parked(name), identity, "MAXLEN", DEPTH),
+        ("LPOS", keys.suspect(queue), identity, "MAXLEN", DEPTH),
         ("LPOS", keys.ready(queue), identity, "MAXLEN", DEPTH),
         ("LLEN", keys.ready(queue)),
         ("ZRANGE", keys.nodes, 0, MOST_WORKERS - 1),
@@ -145,6 +148,9 @@ def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
         return
     if parked is not None:
         view.state, view.place = TaskState.PARKED, f"parked:{name}"
+        return
+    if suspect is not None:
+        view.state, view.place, view.position = TaskState.SUSPECT, f"suspect:{queue}", suspect + 1
         return
     if ready is not None:
         view.state, view.place, view.position = TaskState.READY, f"ready:{queue}", ready + 1
@@ -196,12 +202,14 @@ def _claimed(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskView
     return False
 
 
-def _ready(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskView]) -> Talk[bool]:
+def _listed(
+    key: Callable[[str], str], state: TaskState, queues: Sequence[str], limit: int, found: list[TaskView]
+) -> Talk[bool]:
     for queue in queues:
         room = limit - len(found)
-        (ids,) = yield [("LRANGE", keys.ready(queue), 0, room)]
+        (ids,) = yield [("LRANGE", key(queue), 0, room)]
         for position, identity in enumerate(ids[:room], 1):
-            view = TaskView(id=identity.hex(), state=TaskState.READY, place=f"ready:{queue}", queue=queue)
+            view = TaskView(id=identity.hex(), state=state, place=f"{state.value}:{queue}", queue=queue)
             view.position = position
             found.append(view)
         if len(ids) > room:

@@ -53,16 +53,24 @@ class Exchanged:
 
 
 class WorkerStore:
-    """The store as a worker needs it."""
+    """The store as a worker needs it; a `probe` claims suspects, and nothing else."""
 
     def __init__(
-        self, endpoint: Endpoint, keys: Keys, node: str, worker: str, queues: Sequence[str], max_dead: int
+        self,
+        endpoint: Endpoint,
+        keys: Keys,
+        node: str,
+        worker: str,
+        queues: Sequence[str],
+        max_dead: int,
+        *,
+        probe: bool = False,
     ) -> None:
         self._keys = keys
         self._node = node
         self._worker = worker
-        self._bells = [keys.bell(queue) for queue in queues]
-        self._claimant = Claimant(keys, node, worker)
+        self._bells = [keys.suspect_bell] if probe else [keys.bell(queue) for queue in queues]
+        self._claimant = Claimant(keys, node, worker, probe=probe)
         self._settler = settling.Settler(keys, worker, max_dead)
         self._work = Link(endpoint)
         self._bell = Link(endpoint, BELL_WAIT_S + _BELL_MARGIN_S)

@@ -11,6 +11,9 @@ what it noted at the claim. It reads `fence:attempts:crashes:queue`:
 
 from __future__ import annotations
 
+SUSPECT_CRASHES = 2
+"""Workers that died while they held a task; from so many on it is a suspect, and runs alone in the probe."""
+
 _MAX_DIGITS = 15
 
 
@@ -35,6 +38,15 @@ class Counts:
     def crashed(self) -> Counts:
         """Return the counts after the worker died that held the task."""
         return Counts(self.fence, self.attempts, self.crashes + 1)
+
+    def acquitted(self) -> Counts:
+        """Return the counts after an attempt that its process has outlived: no suspicion is left."""
+        return Counts(self.fence, self.attempts, 0) if self.suspect else self
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the task may be what its workers died of: it runs where it can harm nobody else."""
+        return self.crashes >= SUSPECT_CRASHES
 
 
 class Claim:

@@ -15,7 +15,8 @@ class TaskState(StrEnum):
 
     scheduled → ready (the claim script, when its time has come) → claimed (a worker) → done, dead,
     cancelled (ended on purpose, without a result), expired (not begun in time), or back to scheduled
-    (retry) and ready (release). `parked` waits for a worker that knows its name.
+    (retry) and ready (release). `parked` waits for a worker that knows its name, `suspect` for the probe:
+    two workers died of it, or of something that was there at both deaths.
     """
 
     READY = "ready"
@@ -26,6 +27,7 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     PARKED = "parked"
+    SUSPECT = "suspect"
 
 
 class queues:  # noqa: N801 - a namespace of constants: `queues.HIGH_PRIORITY`

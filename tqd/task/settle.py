@@ -155,6 +155,12 @@ HARD_TIMEOUT_TYPE = "HardTimeout"
 DEADLINE_TYPE = "DeadlineExceeded"
 """The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
+CRASH_TYPE, CRASH_REASON = "WorkerCrashed", "killed its worker"
+"""The error of a task that its worker died of, and the reason of its dead letter: no attempt follows."""
+
+MOST_CRASHES = 5
+"""Workers that may die while they hold a task, whatever they died of: more are not given to it."""
+
 FREE_CLAIMS = 1000
 """A handler may ask for a retry that costs none until its task was claimed so often: whatever asks for
 ever ends, and its end is seen."""
@@ -203,9 +209,7 @@ def settlement(
             delay_s = policy_delay_s(counts, options, chance, stretch)
             return _failed(claim, "timed out", (error,), final, options, now_ms, delay_s)
         case Killed(error):
-            reason = "timed out" if error.type == HARD_TIMEOUT_TYPE else "killed"
-            delay_s = policy_delay_s(counts, options, chance)
-            return _failed(claim, reason, (error,), False, options, now_ms, delay_s)
+            return _killed(claim, error, options, now_ms, chance)
 
 
 def _asked(
@@ -218,7 +222,7 @@ def _asked(
     due_ms = now_ms + max(1, round(delay_s * 1000))
     if past_deadline(options, due_ms):
         return Bury(claim, "deadline", asked.chain, counts.attempts + 1, result_ttl_ms(options))
-    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts)
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.acquitted())
 
 
 def _failed(
@@ -237,7 +241,19 @@ def _failed(
     if past_deadline(options, due_ms):
         return Bury(claim, "deadline", chain, counts.attempts + 1, result_ttl_ms(options))
     error = past_error(counts.attempts + 1, now_ms, reason, chain[0])
-    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.charged(), error)
+    # A suspect that has failed has not killed its process: it may run among others again.
+    return RetryAt(claim.task_id, claim.token, queue, due_ms, counts.acquitted().charged(), error)
+
+
+def _killed(
+    claim: Claim, error: ErrorInfo, options: TaskOptions, now_ms: int, chance: float
+) -> RetryAt | Bury:
+    counts = parse_token(claim.token)[0]
+    if error.type == CRASH_TYPE:
+        return Bury(claim, CRASH_REASON, (error,), counts.attempts + 1, result_ttl_ms(options))
+    reason = "timed out" if error.type == HARD_TIMEOUT_TYPE else "killed"
+    delay_s = policy_delay_s(counts, options, chance)
+    return _failed(claim, reason, (error,), False, options, now_ms, delay_s)
 
 
 def _overdue(claim: Claim, late_s: float, running: bool, options: TaskOptions) -> Bury:
@@ -261,7 +277,13 @@ def result_ttl_ms(options: TaskOptions) -> int:
 def reclaimed(task_id: bytes, token: bytes, blamed: bool = True) -> Release:
     """Return what happens to a task whose worker died: back to its queue, one crash on record.
 
-    Not `blamed`: another task is known to be the reason, and nothing goes on this one's record.
+    With the second one it becomes a suspect. Not `blamed`: something else is known to be the reason, and
+    nothing goes on this one's record.
     """
     counts, queue = parse_token(token)
     return Release(task_id, token, queue, counts.crashed() if blamed else counts)
+
+
+def beyond_hope(token: bytes) -> bool:
+    """Tell whether one more death of a worker is more than this task may cost; ValueError as above."""
+    return parse_token(token)[0].crashes + 1 >= MOST_CRASHES

@@ -56,6 +56,10 @@ def twice_in_a_list(driver: StoreDriver) -> None:
     driver.client.rpush(driver.keys.ready("default"), one(driver), identity(1))
 
 
+def suspect_and_ready(driver: StoreDriver) -> None:
+    driver.client.rpush(driver.keys.suspect("default"), one(driver))
+
+
 def claimed_and_ready(driver: StoreDriver) -> None:
     one(driver)
     driver.claim()
@@ -136,6 +140,7 @@ def endless_result(driver: StoreDriver) -> None:
 BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (in_two_lists, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
     (twice_in_a_list, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
+    (suspect_and_ready, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
     (claimed_and_ready, {Kind.SEVERAL_PLACES}, {1: "claims:w1"}),
     (claimed_twice, {Kind.SEVERAL_PLACES}, {1: "claims:w2"}),
     (dead_and_ready, {Kind.SEVERAL_PLACES}, {1: "dead"}),

@@ -16,6 +16,7 @@ from tqd.store.keys import Keys
 from tqd.store.talk import Talk, lead
 from tqd.store.task_lookup import DEPTH, Listed, TaskView
 from tqd.task.model import DEFAULT_QUEUES, TaskState
+from tqd.task.settle import reclaimed
 
 T = TypeVar("T")
 KEYS = Keys("tqd")
@@ -96,6 +97,19 @@ def test_a_parked_task_is_parked_under_its_name(desk: Desk) -> None:
     desk.worker.park(desk.worker.take(handle))
     view = desk.show(handle.identity)
     assert (view.state, view.place, view.queue) == (TaskState.PARKED, "parked:stranger", "default")
+
+
+def test_a_suspect_has_its_place_and_its_crashes_and_is_listed(desk: Desk) -> None:
+    handle = desk.tq.enqueue("a")
+    for _ in range(2):
+        claim = desk.worker.take(handle)
+        assert desk.worker.settle(reclaimed(claim.task_id, claim.token)) == []
+    view = desk.show(handle.identity)
+    assert (view.state, view.place, view.position) == (TaskState.SUSPECT, "suspect:default", 1)
+    assert view.counts is not None and (view.counts.attempts, view.counts.crashes) == (0, 2)
+    assert handle.status() is TaskState.SUSPECT
+    assert desk.places(TaskState.SUSPECT) == desk.places() == ["suspect:default"]
+    assert desk.places(TaskState.READY) == []
 
 
 def test_a_dead_task_has_its_letter_and_what_it_was_called_with(desk: Desk) -> None:

@@ -66,7 +66,7 @@ def test_all_keys_of_a_shard_share_a_hash_tag() -> None:
     made = [keys.ready("q"), keys.due("q"), keys.bell("q"), keys.claims("w"), keys.workers("n")]
     made += [keys.parked("x"), keys.result(b"\x01"), keys.producer("p"), keys.replay(b"\x01")]
     assert all(key.startswith("{shop:3}:") for key in named + made)
-    assert len(set(named + made)) == 22
+    assert len(set(named + made)) == 24
 
 
 def test_every_script_says_its_contract() -> None:
@@ -245,3 +245,19 @@ def test_claims_are_counted_for_each_worker_up_to_a_limit() -> None:
     assert script(command) == "claimed"
     assert keys_of(command) == [KEYS.claims("w1"), KEYS.claims("w2")]
     assert arguments(command) == [50]
+
+
+def test_a_suspect_is_given_back_to_the_suspects_of_its_queue() -> None:
+    counts = [Counts(1, 0, 1), Counts(2, 0, 2)]
+    plain, suspect = release(KEYS, "w", [Release(identity(n), b"t", "a", c) for n, c in enumerate(counts)])
+    assert plain[5:7] == (KEYS.ready("a"), KEYS.bell("a"))
+    assert suspect[5:7] == (KEYS.suspect("a"), KEYS.suspect_bell)
+    assert identity(0) in plain and identity(1) in suspect
+
+
+def test_a_probe_claims_from_the_suspects_and_nothing_becomes_due_there() -> None:
+    worker, probe = (Claimant(KEYS, "node", "w", probe=probe) for probe in (False, True))
+    theirs, its = (one.claim(5, 1, [("a", 1), ("b", 1)]) for one in (worker, probe))
+    assert its[:7] == theirs[:7] and its[13:] == theirs[13:]
+    assert its[7:10] == (KEYS.suspect("a"), KEYS.suspect_due, KEYS.suspect_bell)
+    assert its[10] == KEYS.suspect("b")

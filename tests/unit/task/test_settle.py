@@ -22,7 +22,9 @@ from tqd.task.outcome import (
     Unreadable,
 )
 from tqd.task.settle import (
+    CRASH_TYPE,
     FREE_CLAIMS,
+    MOST_CRASHES,
     Bury,
     Complete,
     Dismiss,
@@ -31,6 +33,7 @@ from tqd.task.settle import (
     Release,
     RetryAt,
     Settlement,
+    beyond_hope,
     reclaimed,
     result_ttl_ms,
     settlement,
@@ -270,3 +273,53 @@ def test_a_retry_that_is_asked_for_beyond_the_deadline_is_a_dead_letter() -> Non
     end = settle(RetryAsked(60.0, False, (ERROR,)), attempts=3, deadline_s=NOW_MS / 1000 + 59.0)
     assert isinstance(end, Bury) and (end.reason, end.attempts) == ("deadline", 4)
     assert isinstance(settle(RetryAsked(60.0, False, (ERROR,)), deadline_s=NOW_MS / 1000 + 61.0), RetryAt)
+
+
+# -- suspects -------------------------------------------------------------------------------------
+
+
+def suspect(outcome: Outcome, **options: float) -> Settlement:
+    claim = Claim(b"i" * 16, b"5:1:2:mail", b"payload")
+    chosen = TaskOptions(**options).over(DEFAULTS)  # type: ignore[arg-type]
+    return settlement(claim, outcome, chosen, NOW_MS, 0.0)
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_a_suspect_that_fails_and_leaves_its_process_alive_is_no_suspect_any_more(outcome: Outcome) -> None:
+    end = suspect(outcome)
+    assert isinstance(end, RetryAt)
+    assert values(end.counts) == (5, 2, 0)
+
+
+def test_a_suspect_that_asks_for_a_retry_is_no_suspect_any_more() -> None:
+    end = suspect(RetryAsked(1.0, False, (ERROR,)))
+    assert isinstance(end, RetryAt)
+    assert values(end.counts) == (5, 1, 0)
+
+
+def test_a_suspect_that_is_given_back_stays_one() -> None:
+    end = suspect(Released())
+    assert isinstance(end, Release) and end.counts.suspect
+    assert values(end.counts) == (5, 1, 2)
+
+
+def test_what_killed_its_worker_is_buried_however_many_attempts_are_left() -> None:
+    error = ErrorInfo(type=CRASH_TYPE, message="it was killed by SIGSEGV", traceback="the report")
+    end = suspect(Killed(error), max_retries=100, result_ttl_s=60.0)
+    assert isinstance(end, Bury)
+    assert (end.reason, end.errors, end.attempts, end.ttl_ms) == ("killed its worker", (error,), 2, 60_000)
+
+
+def test_one_crash_makes_no_suspect_and_a_second_one_does() -> None:
+    once = reclaimed(b"i" * 16, b"1:0:0:mail")
+    twice = reclaimed(b"i" * 16, b"2:0:1:mail")
+    assert not once.counts.suspect and twice.counts.suspect
+
+
+def test_a_worker_that_others_are_the_end_of_makes_no_suspects() -> None:
+    assert not reclaimed(b"i" * 16, b"2:0:1:mail", blamed=False).counts.suspect
+
+
+@pytest.mark.parametrize("crashes", range(MOST_CRASHES + 1))
+def test_so_many_workers_and_no_more_may_die_with_a_task(crashes: int) -> None:
+    assert beyond_hope(b"9:0:%d:mail" % crashes) is (crashes >= MOST_CRASHES - 1)

@@ -2,6 +2,7 @@
 -- KEYS[1] workers:<node>  set of the worker ids that may claim    KEYS[2] claims:<worker> hash id -> token
 -- KEYS[3] task  hash id -> envelope           KEYS[4] attempts  hash id -> fence:attempts:crashes
 -- KEYS[5..] for each queue: ready:<queue> list, due:<queue> zset, bell:<queue> list
+--   The probe claims in the same way: suspect:<queue>, a zset that is never there, the suspects' bell.
 -- The last 3 KEYS: unique hash key -> id, keyed hash id -> scope and key, cancels hash id -> ms:reason
 -- ARGV[1] worker id    ARGV[2] now, ms of Redis's clock    ARGV[3] credit, tasks wanted in all (0 to 1000)
 -- ARGV[4] tasks promoted per queue at most    ARGV[5..] for each queue: name, tasks taken from it at most

@@ -1,7 +1,8 @@
 -- Gives claimed tasks of one queue back to its head: a worker that stops, or a reclaim of a dead one's.
+-- Suspects of a queue have a list and a bell of their own, and are given back to that in the same way.
 -- KEYS[1] claims:<worker> hash id -> token
 -- KEYS[2] attempts        hash id -> fence:attempts:crashes
--- KEYS[3] ready:<queue>   list of ids
+-- KEYS[3] ready:<queue>   list of ids; or suspect:<queue>
 -- KEYS[4] bell:<queue>    list, at most one token
 -- ARGV: id, token, fence:attempts:crashes, ... (1 to 500 tasks), in the order in which they shall run
 -- Returns the ids whose claim is not, or no longer, that worker's; they are left as they are.
