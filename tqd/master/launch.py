@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tqd.config.diff import Change
 from tqd.config.model import Config
@@ -30,6 +30,7 @@ class Launch:
     config: Config
     plan: FleetPlan
     mains: ChildMains
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 Relaunch = Callable[[Launch], tuple[Launch, tuple[Change, ...]]]
