@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tqd import Context, RegistrationError, Task, TaskQueue
+from tqd.client.task_function import TaskFunction
 from tqd.schedule.entry import MAX_ENTRIES, CatchUp, Entry
 
 
@@ -43,9 +44,10 @@ def test_above_a_plain_function_it_makes_a_task_of_it(tq: TaskQueue) -> None:
         return 1
 
     (entry,) = tq.registry.schedules()
-    assert entry.task == sweep.name == f"{__name__}.test_above_a_plain_function_it_makes_a_task_of_it.sweep"
-    assert (entry.name, entry.spec) == (f"{sweep.name} every 30s", "every 30s")
-    assert tq.registry.get(sweep.name) is not None
+    assert entry.task == f"{__name__}.test_above_a_plain_function_it_makes_a_task_of_it.sweep"
+    assert (entry.name, entry.spec) == (f"{entry.task} every 30s", "every 30s")
+    assert tq.registry.get(entry.task) is not None
+    assert isinstance(sweep, TaskFunction)
 
 
 def test_a_task_may_have_several_with_arguments_of_their_own(tq: TaskQueue) -> None:
