@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +124,20 @@ def test_the_audit_knows_the_keys_of_schedules(shell: Shell, published: RedisSer
     published.client.set(KEYS.cron_last, "garbage")
     text = shell.tqd("doctor", "--audit", code=1)
     assert "another type" in text and "cron:last" in text
+
+
+def test_an_app_without_cron_expressions_does_not_load_their_reader(shell: Shell) -> None:
+    program = (
+        "import sys, tqd.keeper.main, tqd.worker.main; from tqd import TaskQueue; tq = TaskQueue(); "
+        "tq.task(lambda: None); tq.every('1h')(lambda: None); print('cronsim' in sys.modules); "
+        "tq.cron('* * * * *')(lambda: None); print('cronsim' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=shell.environ,
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"]

@@ -296,6 +296,15 @@ def test_a_schedule_that_cannot_be_used_is_told_once_and_the_others_fire(
     assert len([row for row in caplog.records if "cannot be used" in row.getMessage()]) == 1
 
 
+def test_a_schedule_whose_name_is_no_text_is_left_alone(any_scene: Scene) -> None:
+    scene = any_scene
+    scene.publish(entry(), ago_ms=1500)
+    value = scene.server.client.hget(scene.keys.cron, "n")
+    scene.server.client.hset(scene.keys.cron, b"\xff", value)  # type: ignore[arg-type]
+    steps(scene, 3)
+    assert consecutive(scene.slots())
+
+
 @pytest.mark.parametrize("last", [b"", b"garbage", b"99999999999999999999:x", b"-:", b"9999999999999999:x"])
 def test_garbage_about_the_last_slot_ends_nothing(any_scene: Scene, last: bytes) -> None:
     scene = any_scene
