@@ -37,6 +37,7 @@ from tests.support.store_driver import (
     retry_at,
 )
 from tests.support.store_model import StoreModel
+from tqd.schedule.entry import Entry
 from tqd.store import settling
 from tqd.store.audit import audit
 from tqd.store.connection import Endpoint, SyncLink
@@ -138,6 +139,37 @@ class StoreMachine(RuleBasedStateMachine):
 
         def again() -> None:
             assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == 0
+
+        self.repeat = again
+
+    @rule(declared=st.dictionaries(st.sampled_from("xy"), queues, min_size=1))
+    def schedules_are_published(self, declared: dict[str, str]) -> None:
+        entries = [
+            Entry(name=name, task="t", queue=queue, spec="every 1s") for name, queue in declared.items()
+        ]
+        now_ms, store = self.driver.now_ms, self.stores["w1"]
+        assert self.do(store.publish("shop:tq", now_ms, entries))
+        self.model.publish(declared, now_ms)
+
+        def again() -> None:
+            assert not self.do(store.publish("shop:tq", now_ms - 1, [])), "it is older"
+
+        self.repeat = again
+
+    @precondition(lambda self: self.model.schedules)
+    @rule(pick=picks, keeper=nodes, count=st.integers(1, 3), back_ms=st.integers(-3, 5))
+    def slots_are_fired(self, pick: int, keeper: str, count: int, back_ms: int) -> None:
+        name = sorted(self.model.schedules)[pick % len(self.model.schedules)]
+        slots = {self.driver.now_ms - back_ms + n: self.next + n for n in range(count)}
+        self.next += count
+        store, queue = self.keepers[keeper].cron, self.model.schedules[name]
+        (row,) = [row for row in self.do(store.table()) if row.name == name]
+        firings = [(slot, identity(n), b"payload %d" % n) for slot, n in slots.items()]
+        new = self.model.fire(name, slots)
+        assert self.do(store.fire(row, queue, firings)) == (len(new), self.model.fired[name], 0)
+
+        def again() -> None:
+            assert self.do(store.fire(row, queue, firings)).stored <= 0
 
         self.repeat = again
 
@@ -478,6 +510,12 @@ class StoreMachine(RuleBasedStateMachine):
         due = {n: ms for rows in self.model.due.values() for n, ms in rows.items()}
         found = [self.driver.client.zrange(self.driver.keys.due(q), 0, -1, withscores=True) for q in QUEUES]
         assert {as_number(one): int(ms) for rows in found for one, ms in rows} == due
+
+    @invariant()
+    def the_schedules_are_those_of_the_model(self) -> None:
+        rows = self.do(self.keepers["a"].cron.table())
+        assert {row.name: row.entry.queue for row in rows if row.entry} == self.model.schedules
+        assert {row.name: row.last_ms for row in rows} == self.model.fired
 
     @invariant()
     def the_audit_finds_nothing(self) -> None:

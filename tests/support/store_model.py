@@ -26,12 +26,26 @@ class StoreModel:
     replays: dict[int, int] = field(default_factory=dict)
     may_claim: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
+    schedules: dict[str, str] = field(default_factory=dict)
+    fired: dict[str, int] = field(default_factory=dict)
 
     def enqueue(self, new: Sequence[int], queue: str, due_ms: int) -> None:
         if due_ms:
             self.due[queue].update(dict.fromkeys(new, due_ms))
         else:
             self.ready[queue] += new
+
+    def publish(self, declared: dict[str, str], now_ms: int) -> None:
+        """Replace the schedules, each with its queue; a new one begins now."""
+        self.schedules = dict(declared)
+        self.fired = {name: self.fired.get(name, now_ms) for name in declared}
+
+    def fire(self, name: str, slots: dict[int, int]) -> list[int]:
+        """Make a task ready for each slot that is later than the last; returns their numbers."""
+        new = [number for slot, number in slots.items() if slot > self.fired[name]]
+        self.fired[name] = max([self.fired[name], *slots])
+        self.ready[self.schedules[name]] += new
+        return new
 
     def claim(
         self, worker: str, now_ms: int, credit: int, caps: Sequence[tuple[str, int]]

@@ -19,6 +19,7 @@ from tests.support.places import places
 from tests.support.redis_server import RedisServer
 from tests.support.wait import auntil
 from tqd.client.task_queue import TaskQueue
+from tqd.clock import monotonic
 from tqd.config.model import Config
 from tqd.config.parse import parse
 from tqd.log import Log
@@ -77,7 +78,8 @@ class Worker:
             endpoint, Keys(NAMESPACE), NODE, name, config.queues.names, config.dead_letters.max_count
         )
         self._lease_ms = round(config.node.lease * 1000)
-        self._parts = (config, queue.registry, self.store, self.channel, Log(worker=name), queue.seal)
+        log = Log(worker=name)
+        self._parts = (config, queue.registry, self.store, self.channel, log, monotonic(), queue.seal)
         self.lifecycle: Lifecycle
         self._runner: asyncio.Task[Ending]
 

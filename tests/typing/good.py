@@ -48,6 +48,28 @@ class Report(Task, app=tq, queue="low_priority"):
     async def execute(self) -> None: ...
 
 
+@tq.cron("*/5 * * * *", tz="Europe/Vienna", catch_up="once")
+@tq.every(timedelta(hours=1), args=["a"])
+@tq.task
+async def scheduled(to: str = "") -> int:
+    return 1
+
+
+@tq.every(30, kwargs={"size": 2})
+def scheduled_function(size: int = 1) -> bytes:
+    return b""
+
+
+@tq.every("1h", kwargs={"day": datetime(2026, 1, 1)})
+class Scheduled(Task, app=tq):
+    day: datetime
+
+
+# A schedule changes nothing of what it is put above.
+assert_type(scheduled.enqueue("a"), TaskHandle[int])
+assert_type(scheduled_function(3), bytes)
+assert_type(Scheduled(day=datetime(2026, 1, 1)).day, datetime)
+
 # A plain call runs the function and gives what the function gives.
 running = assert_type(mail("a", subject="b"), Coroutine[Any, Any, int])
 running = assert_type(mail_with_options("a"), Coroutine[Any, Any, int])

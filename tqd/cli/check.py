@@ -21,6 +21,7 @@ def run(options: argparse.Namespace) -> int:
     explicit = config.explicit("redis.url")
     url = redacted(config.redis.url if explicit else queue.endpoint.url)
     handlers = sorted(queue.registry, key=lambda handler: handler.name)
+    schedules = sorted(queue.registry.schedules(), key=lambda entry: entry.name)
     if options.json:
         rows = [
             {
@@ -32,7 +33,12 @@ def run(options: argparse.Namespace) -> int:
             }
             for handler in handlers
         ]
-        print(json.dumps({"app": config.tasks.app, "redis_url": url, "tasks": rows}, indent=2))
+        times = [
+            {"name": entry.name, "task": entry.task, "spec": entry.spec, "tz": entry.tz}
+            for entry in schedules
+        ]
+        found = {"app": config.tasks.app, "redis_url": url, "tasks": rows, "schedules": times}
+        print(json.dumps(found, indent=2))
         return exits.OK
     print(
         f"{config.tasks.app}: {len(handlers)} tasks, {config.workers.initial_count} workers, Redis at {url}"
@@ -42,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         how = handler.options
         limits = f"queue {how.queue}, {how.max_retries} retries, timeout {how.timeout_s:g} s"
         print(f"  {handler.name}  ({kind}, {limits})")
+    for entry in schedules:
+        print(f"  {entry.name}  (schedule of {entry.task}: {entry.spec}, {entry.tz})")
     served = set(config.queues.names)
     strays = sorted({str(h.options.queue) for h in handlers} - served)
     if strays:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta, tzinfo
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Protocol, TypeVar
 
 from tqd.app import Handler, Registry
 from tqd.client.task_class import Task
@@ -13,36 +13,21 @@ from tqd.client.task_function import TaskFunction
 from tqd.errors import RegistrationError
 from tqd.schedule.entry import DEFAULT_LIMIT, MAX_NAME_CHARS, MOST_LIMIT, CatchUp, Entry
 from tqd.schedule.timetable import ScheduleError, first_slot, interval_spec, timetable
-from tqd.task.context import Context
 from tqd.wire.cron_entry import decode_entry, encode_entry, entry_envelope
 
-P = ParamSpec("P")
-R = TypeVar("R")
-C = TypeVar("C")
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=Callable[..., Any])
 
 _LONGEST_SLOT = "2000-01-01T00:00:00.000+00:00"
 
 
 class _Schedule(Protocol):
-    """What `@tq.cron(...)` returns: it leaves a task as it is, and makes one of a plain function."""
+    """What `@tq.cron(...)` returns. A task and a class task stay what they are, also for type checkers.
 
-    @overload
-    def __call__(self, target: TaskFunction[P, R, C]) -> TaskFunction[P, R, C]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, target: type[T]) -> type[T]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(
-        self, target: Callable[Concatenate[Context, P], Coroutine[Any, Any, R]]
-    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __call__(
-        self, target: Callable[P, Coroutine[Any, Any, R]]
-    ) -> TaskFunction[P, R, Coroutine[Any, Any, R]]: ...
-    @overload
-    def __call__(self, target: Callable[Concatenate[Context, P], R]) -> TaskFunction[P, R, R]: ...
-    @overload
-    def __call__(self, target: Callable[P, R]) -> TaskFunction[P, R, R]: ...
+    Of a plain function it makes a task, which they do not see: with overloads for both they would take
+    every task for Any. Whoever wants to enqueue it puts `@tq.task` in between.
+    """
+
+    def __call__(self, target: T, /) -> T: ...
 
 
 class Scheduling:

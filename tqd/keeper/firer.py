@@ -25,6 +25,9 @@ RETRY_S = 0.5
 REFUSED_S = 5.0
 """After Redis has refused to fire a schedule, for want of memory or because of a key of another kind."""
 
+CHANGED_S = 0.05
+"""After a schedule turned out to be another one: then all are read anew."""
+
 _EARLY_S = 1.0
 _CLOCK_OFF_MS = 50
 
@@ -94,8 +97,10 @@ class Firer:
         return self._rest_s()
 
     def _rest_s(self) -> float:
+        if not self._current:
+            return CHANGED_S
         now, now_ms = monotonic(), self._store.now_ms()
-        ends = [self._look_at - now if self._current else 0.0]
+        ends = [self._look_at - now]
         for schedule in self._schedules.values():
             if schedule.next_ms is not None:
                 # A timer may come a little before its time.
@@ -115,6 +120,7 @@ class Firer:
                 if schedule is not None:
                     self._schedules[row.name] = schedule
             self._declared, self._current = declared, True
+            self._complained &= {(row.name, row.value) for row in rows}
         self._look_at = monotonic() + self._tick_s
 
     def _of(self, row: Row, known: _Schedule | None) -> _Schedule | None:
@@ -167,7 +173,7 @@ class Firer:
 
     async def _heard(self, schedule: _Schedule, fired: Fired) -> None:
         if fired.changed:
-            self._current = False  # declared anew, or gone: look again, at once
+            self._current = False  # declared anew, or gone
             self._schedules.pop(schedule.row.name, None)
         elif fired.early_ms > 0:
             schedule.wait_until = monotonic() + min(fired.early_ms / 1000, _EARLY_S)

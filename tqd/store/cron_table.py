@@ -124,6 +124,8 @@ class CronStore:
 
 def _row(name: bytes, value: bytes, last: bytes, seal: Seal | None) -> Row:
     text = name.decode(errors="replace")
+    if text.encode() != name:
+        return Row(text, value, "", None, "schedule: the name is no text", 0, False)
     digits = last.partition(b":")[0]
     number = int(digits) if digits.removeprefix(b"-").isdigit() and len(digits) < 17 else 0
     try:

@@ -295,6 +295,7 @@ HEAVY = (
     "psutil",
     "tomllib",
     "importlib.metadata",
+    "cronsim",
 )
 
 

@@ -1,33 +1,90 @@
-"""A schedule as it stands in Redis, with and without a signature."""
+"""A schedule's bytes: they come back as what they were, and nothing else is taken for one."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
+import msgpack
 import pytest
 
-from tqd.errors import Malformed
+from tqd.errors import Malformed, UnsupportedVersion
 from tqd.schedule.entry import CatchUp, Entry
-from tqd.wire.cron_entry import decode_entry, encode_entry
+from tqd.wire.cron_entry import decode_entry, encode_entry, entry_envelope, slot_of
+from tqd.wire.envelope import decode_envelope
 from tqd.wire.seal import Seal, Untrusted
 
 ENTRY = Entry(
-    name="nightly", task="shop.report", queue="default", spec="0 3 * * *", tz="UTC", catch_up=CatchUp.SKIP,
-    catch_up_limit=10, args=[1], kwargs={"a": "b"},
+    name="n", task="shop.report", queue="low", spec="0 3 * * *", tz="Europe/Vienna", catch_up=CatchUp.ONCE,
+    catch_up_limit=5, args=[1, datetime(2026, 1, 1, tzinfo=UTC)], kwargs={"deep": {"a": [b"x"]}},
 )  # fmt: skip
+PARTS: list[Any] = [1, "t", "q", "every 1s", "UTC", "skip", 100, [], {}]
 SEAL = Seal([b"k" * 16])
+SLOT = "2026-03-29T03:00:00.000+02:00"
+
+
+def test_a_schedule_comes_back_as_it_was() -> None:
+    assert decode_entry("n", encode_entry("shop:tq", ENTRY)) == ("shop:tq", ENTRY)
+
+
+def test_the_bytes_of_version_1_stay_what_they_are() -> None:
+    data = b"shop:tq\n\x99\x01\xa1t\xa1q\xa8every 1s\xa3UTC\xa4skip\x64\x90\x80"
+    entry = Entry(name="n", task="t", queue="q", spec="every 1s", args=[], kwargs={})
+    assert encode_entry("shop:tq", entry) == data
+    assert decode_entry("n", data) == ("shop:tq", entry)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"app", b"app\n", b"app\n\xc1", b"app\n\x80", b"app\n\x91\x01"])
+def test_other_bytes_are_no_schedule(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_entry("n", data)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (1, 5), (1, ""), (2, None), (3, b"x"), (4, ""), (5, "never"), (5, 5), (5, []), (6, 0), (6, "1"),
+        (6, 1001), (6, True), (7, {}), (8, []), (8, {b"a": 1}),
+    ],
+)  # fmt: skip
+def test_each_field_is_looked_at(place: int, value: object) -> None:
+    parts = [*PARTS]
+    parts[place] = value
+    with pytest.raises(Malformed, match="schedule:"):
+        decode_entry("n", b"app\n" + msgpack.packb(parts))
+
+
+def test_a_later_version_is_told_as_such() -> None:
+    with pytest.raises(UnsupportedVersion, match="schedule is of version 2"):
+        decode_entry("n", b"app\n" + msgpack.packb([2, "anything"]))
+
+
+def test_a_fired_task_is_an_envelope_that_says_its_slot() -> None:
+    envelope = decode_envelope(entry_envelope(ENTRY, 1234, SLOT))
+    assert (envelope.name, envelope.queue, envelope.enqueued_ms) == ("shop.report", "low", 1234)
+    assert (envelope.args, envelope.kwargs) == (list(ENTRY.args), dict(ENTRY.kwargs))
+    assert slot_of(envelope.headers) == datetime.fromisoformat(SLOT)
+
+
+def test_a_task_that_is_run_by_hand_has_no_slot() -> None:
+    assert slot_of(decode_envelope(entry_envelope(ENTRY, 1234, "")).headers) is None
+
+
+# -- signed ---------------------------------------------------------------------------------------
 
 
 def test_what_was_signed_is_read_with_the_key_and_shown_without() -> None:
     data = encode_entry("shop:tq", ENTRY, SEAL)
     assert data.startswith(b"shop:tq\n"), "the script looks for the app"
-    assert decode_entry("nightly", data, SEAL) == decode_entry("nightly", data) == ("shop:tq", ENTRY)
+    assert decode_entry("n", data, SEAL) == decode_entry("n", data) == ("shop:tq", ENTRY)
 
 
 def test_what_is_unsigned_is_not_read_where_there_are_keys() -> None:
     with pytest.raises(Untrusted):
-        decode_entry("nightly", encode_entry("shop:tq", ENTRY), SEAL)
+        decode_entry("n", encode_entry("shop:tq", ENTRY), SEAL)
 
 
-@pytest.mark.parametrize(("name", "app"), [("weekly", "shop:tq"), ("nightly", "evil:tq")])
+@pytest.mark.parametrize(("name", "app"), [("m", "shop:tq"), ("n", "evil:tq")])
 def test_a_signature_fits_neither_another_name_nor_another_app(name: str, app: str) -> None:
     signed = encode_entry("shop:tq", ENTRY, SEAL).partition(b"\n")[2]
     with pytest.raises(Untrusted):
@@ -38,8 +95,3 @@ def test_a_signed_schedule_is_no_task() -> None:
     signed = encode_entry("shop:tq", ENTRY, SEAL).partition(b"\n")[2]
     with pytest.raises(Untrusted):
         SEAL.open(bytes(16), signed)
-
-
-def test_a_schedule_without_its_app_is_malformed() -> None:
-    with pytest.raises(Malformed):
-        decode_entry("nightly", b"no app")
