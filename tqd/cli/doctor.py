@@ -13,6 +13,7 @@ from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.config.secret import check_tls_files, read_password
 from tqd.errors import StoreUnavailable
+from tqd.store.access_rule import access_rule
 from tqd.store.audit import Finding, Kind
 from tqd.store.auditor import Auditor, Found, Report
 from tqd.store.checkup import Advice, Facts, Level, ask, connections, diagnose
@@ -42,6 +43,9 @@ def run(options: argparse.Namespace) -> int:
     """Check and print; 0 all well, 1 something was found, 69 Redis cannot be reached."""
     config = load(options.config, os.environ, given(options), cores())
     endpoint, namespace = _where(config)
+    if options.acl:
+        print(f"ACL SETUSER {access_rule(options.acl, namespace)}")
+        return exits.OK
     link = SyncLink(endpoint)
     try:
         facts = ask(link)

@@ -23,7 +23,7 @@ COMMANDS = (
     "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "PEXPIRE", "PTTL", "PUBLISH",
     "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMOVE", "SRANDMEMBER",
     "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZMSCORE", "ZPOPMIN", "ZRANGE",
-    "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZREM", "ZSCAN", "ZSCORE",
+    "ZRANGEBYSCORE", "ZREM", "ZREVRANGEBYSCORE", "ZSCAN", "ZSCORE",
 )  # fmt: skip
 """Every command that tqd sends, or that its scripts call; a test holds it to the source."""
 
