@@ -6,6 +6,7 @@ import os
 import signal
 from collections import defaultdict
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from tests.e2e.conftest import Start
@@ -72,7 +73,7 @@ def without_cause(attempts: list[Begun], victim: int) -> list[Begun]:
     return [
         later
         for tries in by_number.values()
-        for earlier, later in zip(tries, tries[1:], strict=False)
+        for earlier, later in pairwise(tries)
         if earlier.pid != victim or later.fence <= earlier.fence
     ]
 
