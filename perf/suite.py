@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from perf.figure import Figure
-from perf.fleet import blocked_loop, crowd, idle_stop, keeper_kill, redis_pause, reload, worker_kill
+from perf.fleet import (
+    blocked_loop,
+    crowd,
+    due_burst,
+    idle_stop,
+    keeper_kill,
+    redis_pause,
+    reload,
+    worker_kill,
+)
 from perf.flow import backlog, drain, enqueue, idle, latency, memory, sleeps, startup
 from perf.harness import Plan
 
@@ -50,6 +59,7 @@ SUITE = (
         run=reload.run,
     ),
     Benchmark(group="fleet", name="worker_kill", figures=("worker_kill",), run=worker_kill.run),
+    Benchmark(group="fleet", name="due_burst", figures=("due_burst", "due_burst_wrong"), run=due_burst.run),
     Benchmark(
         group="fleet", name="keeper_kill", figures=("keeper_kill", "keeper_kill_tasks"), run=keeper_kill.run
     ),

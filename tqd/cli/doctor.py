@@ -13,9 +13,10 @@ from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.config.secret import check_tls_files, read_password
 from tqd.errors import StoreUnavailable
+from tqd.store.access_rule import access_rule
 from tqd.store.audit import Finding, Kind
 from tqd.store.auditor import Auditor, Found, Report
-from tqd.store.checkup import Advice, Facts, Level, ask, diagnose
+from tqd.store.checkup import Advice, Facts, Level, ask, connections, diagnose
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.keys import Keys
 from tqd.system import exits
@@ -23,12 +24,6 @@ from tqd.system.runtime import choose
 from tqd.system.usage import cores
 from tqd.task.identity import ID_BYTES, to_text
 from tqd.worker.loading import load_app
-
-WORKER_CONNECTIONS = 4
-"""Work, bell, errands, and one for tasks that enqueue."""
-
-OTHER_CONNECTIONS = 8
-"""The keeper's, and some for those who look."""
 
 _DO = {
     Kind.SEVERAL_PLACES: "--repair keeps the newest claim, else the dead letter, else one place",
@@ -48,10 +43,13 @@ def run(options: argparse.Namespace) -> int:
     """Check and print; 0 all well, 1 something was found, 69 Redis cannot be reached."""
     config = load(options.config, os.environ, given(options), cores())
     endpoint, namespace = _where(config)
+    if options.acl:
+        print(f"ACL SETUSER {access_rule(options.acl, namespace)}")
+        return exits.OK
     link = SyncLink(endpoint)
     try:
         facts = ask(link)
-        advice = diagnose(facts, connections(config))
+        advice = diagnose(facts, connections(config.workers.initial_count))
         report = None
         if options.audit or options.repair:
             auditor = Auditor(link, Keys(namespace), config.queues.names[0], options.limit)
@@ -83,11 +81,6 @@ def _where(config: Config) -> tuple[Endpoint, str]:
     password = read_password(config, os.environ)
     check_tls_files(config)
     return Endpoint.configured(redis, url, password), namespace
-
-
-def connections(config: Config) -> int:
-    """Return how many connections a daemon needs at most: in a reload there are two generations."""
-    return 2 * WORKER_CONNECTIONS * config.workers.initial_count + OTHER_CONNECTIONS
 
 
 def lines(

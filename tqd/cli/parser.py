@@ -162,6 +162,7 @@ def _worker(verb: argparse.ArgumentParser) -> None:
 def _doctor(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--audit", action="store_true", help="look whether every task is where it belongs")
     verb.add_argument("--repair", action="store_true", help="the same, and mend what can be mended safely")
+    verb.add_argument("--acl", metavar="USER", help="print the rule for a user of Redis that may do no more")
     verb.add_argument(
         "--limit", type=_positive, default=100_000, metavar="N", help="entries of each key to read (100000)"
     )

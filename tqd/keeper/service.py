@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from tqd.clock import monotonic
 from tqd.config.model import Config
@@ -18,9 +19,11 @@ from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
 from tqd.keeper.patience import Patience
+from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
+from tqd.system import exits
 from tqd.system.channel import ChildChannel
 from tqd.system.fork import ChildPipes
 from tqd.system.logfile import reopen
@@ -29,6 +32,7 @@ from tqd.system.usage import rss_bytes
 from tqd.task.names import NodeName
 from tqd.wire.messages import (
     Drain,
+    Failed,
     KeeperBeat,
     Message,
     Ready,
@@ -100,10 +104,13 @@ class Keeper:
         stop = asyncio.create_task(self._stop.wait())
         beat = asyncio.create_task(self._beat())
         # Redis may be down: the master's word, or its end, must be heard all the same.
-        duties = [asyncio.create_task(self._insist(self._renew))]
+        first = asyncio.create_task(self._begin())
+        duties: list[asyncio.Task[Any]] = [first]
         await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
-        if duties[0].done():
-            duties[0].result()
+        if first.done() and (reason := first.result()):
+            self._channel.send(Failed(exits.CONFIG, reason))
+            self._stop.set()
+        elif first.done():
             self._channel.send(Ready("", "", 0))
             duties = self._start_duties()
         ended, _ = await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
@@ -116,7 +123,18 @@ class Keeper:
         for duty in ended - {stop}:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
 
-    def _start_duties(self) -> list[asyncio.Task[None]]:
+    async def _begin(self) -> str:
+        """Reach Redis and look whether it is fit; returns why not, when nobody could work with it."""
+        await self._insist(self._renew)
+        try:
+            advice = await self._store.advice(self._config.workers.initial_count)
+        except StoreError as error:
+            self._log.debug("redis was not looked at", error=str(error))
+            return ""
+        tell(advice, self._log)
+        return refusal(advice)
+
+    def _start_duties(self) -> list[asyncio.Task[Any]]:
         duties = [
             self._repeat(self._renew, self._lease_s / 3),
             self._repeat(self._reap_nodes, self._lease_s / 3),

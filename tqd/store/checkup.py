@@ -14,7 +14,8 @@ from typing import NamedTuple
 from redis.exceptions import ResponseError
 
 from tqd.clock import monotonic, wall_ms
-from tqd.store.connection import SyncLink, redis_ms
+from tqd.store.calls import Command
+from tqd.store.connection import Link, Replies, SyncLink, redis_ms
 
 COMMANDS = (
     "BLPOP", "CLIENT", "DEL", "EVALSHA", "EXISTS", "EXPIRE", "GET", "GETRANGE", "HDEL", "HELLO",
@@ -22,9 +23,15 @@ COMMANDS = (
     "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "PEXPIRE", "PTTL", "PUBLISH",
     "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMOVE", "SRANDMEMBER",
     "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZMSCORE", "ZPOPMIN", "ZRANGE",
-    "ZRANGEBYSCORE", "ZREVRANGEBYSCORE", "ZREM", "ZSCAN", "ZSCORE",
+    "ZRANGEBYSCORE", "ZREM", "ZREVRANGEBYSCORE", "ZSCAN", "ZSCORE",
 )  # fmt: skip
 """Every command that tqd sends, or that its scripts call; a test holds it to the source."""
+
+WORKER_CONNECTIONS = 4
+"""Work, bell, errands, and one for tasks that enqueue."""
+
+OTHER_CONNECTIONS = 8
+"""The keeper's, and some for those who look."""
 
 MOST_OFFSET_S = 2.0
 CROWDED = 0.9
@@ -59,14 +66,29 @@ class Facts:
     offset_s: float
 
 
+_QUESTIONS: list[Command] = [
+    ("TIME",), ("INFO",), ("CONFIG", "GET", "appendfsync"), ("COMMAND", "INFO", *COMMANDS),
+]  # fmt: skip
+
+
 def ask(link: SyncLink) -> Facts:
     """Ask for the facts; raises StoreUnavailable when Redis does not answer."""
     link.exchange([])  # opening the connection is no part of the way there and back
     asked, before_ms = monotonic(), wall_ms()
-    time, info, fsync, commands = link.exchange(
-        [("TIME",), ("INFO",), ("CONFIG", "GET", "appendfsync"), ("COMMAND", "INFO", *COMMANDS)]
-    )
-    half_ms = (monotonic() - asked) * 500
+    replies = link.exchange(_QUESTIONS)
+    return _facts(replies, before_ms, (monotonic() - asked) * 500)
+
+
+async def aask(link: Link) -> Facts:
+    """Ask for the facts; as `ask`."""
+    await link.exchange([])
+    asked, before_ms = monotonic(), wall_ms()
+    replies = await link.exchange(_QUESTIONS)
+    return _facts(replies, before_ms, (monotonic() - asked) * 500)
+
+
+def _facts(replies: Replies, before_ms: int, half_ms: float) -> Facts:
+    time, info, fsync, commands = replies
     known = {} if isinstance(commands, ResponseError) else _arities(commands)
     return Facts(
         info={} if isinstance(info, ResponseError) else _fields(info),
@@ -75,6 +97,11 @@ def ask(link: SyncLink) -> Facts:
         lpop_counts=known.get("LPOP", -2) < 0,
         offset_s=0.0 if isinstance(time, ResponseError) else (redis_ms(time) - before_ms - half_ms) / 1000,
     )
+
+
+def connections(workers: int) -> int:
+    """Return how many connections a daemon needs at most: in a reload there are two generations."""
+    return 2 * WORKER_CONNECTIONS * workers + OTHER_CONNECTIONS
 
 
 def diagnose(facts: Facts, connections: int) -> list[Advice]:

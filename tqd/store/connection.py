@@ -290,7 +290,8 @@ def refusal(endpoint: Endpoint, error: BaseException) -> StoreError:
 def unavailable(endpoint: Endpoint, error: BaseException) -> StoreUnavailable:
     """Return the error for a Redis that cannot be reached."""
     reason = str(error) or type(error).__name__
-    hint = "is it running, is the URL right?"
+    replica = "READONLY" in reason or "read only replica" in reason
+    hint = "point redis.url at the master" if replica else "is it running, is the URL right?"
     return StoreUnavailable(f"Redis at {endpoint} cannot be reached: {reason}; {hint}")
 
 

@@ -14,6 +14,7 @@ from tqd.clock import monotonic
 from tqd.errors import StoreError, StoreFull, StoreUnavailable
 from tqd.store import calls, settling
 from tqd.store.bells import ring
+from tqd.store.checkup import Advice, aask, connections, diagnose
 from tqd.store.connection import Endpoint, Link, Replies, accept
 from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
@@ -67,6 +68,10 @@ class NodeStore:
     def down_s(self) -> float:
         """Return for how long Redis has not answered, in s; 0.0 while it does."""
         return self._link.outage.down_s(monotonic())
+
+    async def advice(self, workers: int) -> list[Advice]:
+        """Return what is wrong with this Redis for a daemon of so many workers."""
+        return diagnose(await aask(self._link), connections(workers))
 
     async def synchronise(self) -> None:
         """Measure Redis's time."""
