@@ -20,8 +20,11 @@ RESULT_COLUMNS = 2_000
 NOWHERE = "in no place that was found"
 SUSPECT_TEXT = "it was there when two workers died: it waits to be run alone, in the probe"
 _TONES = {
-    TaskState.DEAD: Tone.BAD, TaskState.PARKED: Tone.NOTE, TaskState.SUSPECT: Tone.NOTE, TaskState.DONE: Tone.GOOD,
-}  # fmt: skip
+    TaskState.DEAD: Tone.BAD,
+    TaskState.PARKED: Tone.NOTE,
+    TaskState.SUSPECT: Tone.NOTE,
+    TaskState.DONE: Tone.GOOD,
+}
 _HEADS = (
     Column("task", right=False),
     Column("id", right=False),

@@ -140,7 +140,7 @@ HARD_TIMEOUT_TYPE = "HardTimeout"
 """The types of the errors that time limits make; a hard one the same, whoever enforces it."""
 
 CRASH_TYPE, CRASH_REASON = "WorkerCrashed", "killed its worker"
-"""The error of a task that its worker died of, and the reason of its dead letter: no other attempt follows."""
+"""The error of a task that its worker died of, and the reason of its dead letter: it is not tried again."""
 
 MOST_CRASHES = 5
 """Workers that may die while they hold a task, whatever they died of: more are not given to it."""

@@ -27,6 +27,7 @@ from tqd.task.names import WorkerName
 from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, ReopenLog
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
+from tqd.worker.probe import ProbeInflight
 from tqd.worker.stacks import StackSignal
 
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -43,7 +44,7 @@ class WorkerSpec:
     """What the master decides for one worker.
 
     `patience_s` is how long it waits for Redis before it says that it cannot start; `password` is for
-    Redis, when the URL in use has none.
+    Redis, when the URL in use has none. A `probe` has one slot and runs suspects only.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class WorkerSpec:
     directory: str
     patience_s: float = 5.0
     password: str = field(default="", repr=False)
+    probe: bool = False
 
 
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
@@ -94,8 +96,13 @@ class _Worker:
         return await self._serve(queue, store)
 
     async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
-        self._lifecycle = Lifecycle(self._spec.config, queue.registry, store, self._channel, self._log)
+        inflight = ProbeInflight(self._channel) if self._spec.probe else None
+        self._lifecycle = Lifecycle(
+            self._spec.config, queue.registry, store, self._channel, self._log, inflight
+        )
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
+        if inflight is not None:
+            inflight.watch_kills()
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)
         if self._drain_s is not None:
@@ -131,6 +138,7 @@ class _Worker:
             str(name),
             config.queues.names,
             config.dead_letters.max_count,
+            probe=spec.probe,
         )
 
     async def _registered(self, store: WorkerStore) -> bool:

@@ -75,7 +75,7 @@ class House:
         self.patience: list[float] = []
         self.memory = Memory()
         plan = FleetPlan(workers=1, embedded_redis=True, grace_s=30.0)
-        mains = ChildMains(worker=self._worker, keeper=self._keeper, redis=says(code=3))
+        mains = ChildMains(worker=self._worker, probe=self._worker, keeper=self._keeper, redis=says(code=3))
         self.fleet = Fleet(plan, lambda: 0.5)
         self.events: list[Event] = []
         self.selector = selectors.DefaultSelector()
@@ -406,7 +406,8 @@ def test_a_task_is_blamed_when_the_master_ended_its_worker_for_it(
     seat.step, seat.killed_for = step, "its loop has been silent"
     house.until(lambda: Exited in house.kinds(), "its death")
     culprit = [b"id", b"token", "LoopBlocked", "its loop has been silent", 3.0, 1.0, 9.0, 0.0]
-    assert heard()[-1] == WorkerGone(member.name, culprit if blamed else [])
+    told = WorkerGone(member.name, culprit if blamed else [], "", step is not Step.NONE)
+    assert heard()[-1] == told, "a worker that did not hang was killed at a deadline: no task's fault"
 
 
 def test_a_new_keeper_is_told_the_deaths_that_it_missed_and_who_lives(house: House) -> None:
