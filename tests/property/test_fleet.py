@@ -15,7 +15,7 @@ from tqd.master.events import BootFailed, HardLimitSet, Haste, StopAsked, Weighe
 from tqd.master.fleet import Phase
 from tqd.master.moves import KILL_MARGIN_S
 from tqd.master.plan import Limits
-from tqd.master.seats import ChildState
+from tqd.master.seats import PROBE, ChildState
 from tqd.master.silence import ABORT_S, DUMP_S
 from tqd.master.stopping import KEEPER_LIMIT_S, REDIS_LIMIT_S
 
@@ -116,6 +116,16 @@ class FleetMachine(RuleBasedStateMachine):
         self.world.resize(workers)
 
     @precondition(going)
+    @rule(count=st.sampled_from([0, 0, 1, 20]))
+    def suspects_wait(self, count: int) -> None:
+        self.world.suspects(count)
+
+    @precondition(lambda self: PROBE in self.world.processes)
+    @rule(code=CODES)
+    def a_task_kills_its_probe(self, code: int) -> None:
+        self.world.die(PROBE, code, culprit=True)
+
+    @precondition(going)
     @rule(quiet=st.booleans())
     def quiet_is_asked(self, quiet: bool) -> None:
         self.world.quiet(quiet)
@@ -150,6 +160,8 @@ def settle(world: World) -> None:
     """With children that behave, a running fleet comes to be what is wanted."""
     for process in world.processes.values():
         process.silent = False
+    if world.finish is None:
+        world.suspects(0)
     for _ in range(40):
         world.obey()
         world.all_ready()
@@ -165,6 +177,7 @@ def settle(world: World) -> None:
     assert len(seats) - pairs == world.fleet.wanted.workers, "the fleet has the wanted size"
     assert all(seat.state is ChildState.READY for seat in seats)
     assert {seat.generation for seat in seats} <= {world.fleet.wanted.generation}
+    assert PROBE not in world.processes, "without suspects a probe leaves"
     assert world.fleet.rollout.idle and not world.fleet.breaker.open
     assert all(p.quiet is world.fleet.wanted.quiet for p in world.processes.values() if "worker" in p.seat)
     assert all(steps[-1] in ("done", "refused") for steps in world.rolls.values())

@@ -2,7 +2,8 @@
 
 It carries out the reducer's actions as the shell does, and holds the rules that must always hold:
 no two processes in a seat, never more workers than wanted and overlapping, nobody killed who is not there,
-nobody forgotten, every roll answered once, and never fewer ready workers during a roll than before it.
+nobody forgotten, every roll answered once, never fewer ready workers during a roll than before it, and a
+probe only while suspects wait or have just waited.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from tqd.master.events import (
     Spawn,
     Started,
     StopAsked,
+    Suspected,
     Terminate,
     Tick,
 )
@@ -122,10 +124,10 @@ class World:
         while waiting := [seat for seat, process in self.processes.items() if not process.ready]:
             self.ready(*(seat for seat in waiting if seat in self.processes))
 
-    def die(self, seat: str, code: int = -9, oom: bool | None = None) -> list[Action]:
+    def die(self, seat: str, code: int = -9, oom: bool | None = None, culprit: bool = False) -> list[Action]:
         """End a child's process."""
         del self.processes[seat]
-        return self.feed(Exited(seat, code, oom))
+        return self.feed(Exited(seat, code, oom, culprit))
 
     def fail_to_boot(self, seat: str, code: int = 78, text: str = "no such app") -> list[Action]:
         return [*self.feed(BootFailed(seat, code, text)), *self.die(seat, code)]
@@ -141,6 +143,10 @@ class World:
 
     def quiet(self, quiet: bool) -> list[Action]:
         return self.feed(QuietAsked(quiet))
+
+    def suspects(self, count: int) -> list[Action]:
+        """Let the keeper say how many suspects wait."""
+        return self.feed(Suspected(count))
 
     def beat(self, seat: str, **fields: Any) -> list[Action]:
         process = self.processes[seat]
@@ -239,6 +245,10 @@ class World:
                 self._floor = 0
 
     def _spawn(self, seat: str, role: Role, generation: int) -> None:
+        if role is Role.PROBE:
+            wanted = self.fleet.wanted
+            assert wanted.suspects and wanted.workers and not wanted.quiet, "a probe that nobody needs"
+            assert generation == wanted.generation, "a probe of another generation than serves"
         assert seat not in self.processes, f"two processes in seat {seat}"
         self._pids += 1
         process = self.processes[seat] = Process(seat, role, generation, self._pids)

@@ -51,7 +51,7 @@ class App:
     def worker(self, slots: int = 4, **spec: Any) -> Forked:
         """Fork a worker; the spec's fields and the configuration's sections may be given."""
         fields: dict[str, Any] = {
-            key: spec.pop(key) for key in ("patience_s", "password", "directory") if key in spec
+            key: spec.pop(key) for key in ("patience_s", "password", "directory", "probe") if key in spec
         }
         workers = {"max_concurrent_tasks": slots} | spec.pop("workers", {})
         config = configured(self.url, workers=workers, tasks={"app": f"{self.name}:tq"}, **spec)

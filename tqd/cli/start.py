@@ -147,10 +147,11 @@ class Builder:
         if server is not None:
             used = replace(config, redis=replace(config.redis, url=server.url))
 
-        def worker(label: str, patience_s: float) -> ChildMain:
+        def worker(label: str, patience_s: float, *, probe: bool = False) -> ChildMain:
             spec = WorkerSpec(
                 config=used, node=str(self._node), label=label, directory=self._app_directory(config),
                 patience_s=patience_s, password=self._password, signing_keys=signing_keys, launched=launched,
+                probe=probe,
             )  # fmt: skip
             return _logged(config, self._arm(Role.WORKER, functools.partial(worker_main, spec)))
 
@@ -167,7 +168,10 @@ class Builder:
 
         path = os.path.join(self._directory.path, "redis.log")
         return ChildMains(
-            worker=worker, keeper=keeper, redis=None if server is None else server_main(server, path)
+            worker=worker,
+            probe=functools.partial(worker, probe=True),
+            keeper=keeper,
+            redis=None if server is None else server_main(server, path),
         )
 
     def _app_directory(self, config: Config) -> str:

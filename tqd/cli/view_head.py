@@ -125,6 +125,8 @@ def news(status: Status, *, old: bool) -> list[Piece]:
     A reload that went well is no news after a while, unless `old` ones are wanted.
     """
     out = [(f"problem: {problem}", Tone.BAD) for problem in status.get("problems") or []]
+    if suspicion := suspects(status):
+        out.append((suspicion, Tone.NOTE))
     if status.get("reload"):
         out.append((f"reload: {status['reload']}", Tone.NOTE))
     last = status.get("last_reload")
@@ -132,6 +134,21 @@ def news(status: Status, *, old: bool) -> list[Piece]:
         how, tone = ("done", Tone.PLAIN) if last.get("ok") else ("refused", Tone.NOTE)
         out.append((f"last reload {how} {span(last.get('s_ago'))} ago: {last.get('text', '')}", tone))
     return out + [(f"note: {note}", Tone.PLAIN) for note in status.get("notes") or []]
+
+
+def suspects(status: Status) -> str:
+    """Return in a sentence which suspects wait and what the probe does; nothing without any of both."""
+    waiting, probe = status.get("suspects") or 0, status.get("probe")
+    if not waiting and not probe:
+        return ""
+    noun = "task waits" if waiting == 1 else "tasks wait"
+    text = f"suspects: {count(waiting)} {noun} to run alone after two workers died with them in hand"
+    if not probe:
+        return text
+    names = ", ".join(printable(str(name)) for name, _ in probe.get("names") or [])
+    runs = f" and runs {names}" if names else ""
+    state = printable(str(probe.get("state", "-")))
+    return f"{text}; the probe (pid {probe.get('pid') or '-'}) is {state}{runs}"
 
 
 def _ms(seconds: float | None) -> str:

@@ -24,7 +24,7 @@ _TONES = {
     TaskState.PARKED: Tone.NOTE,
     TaskState.SUSPECT: Tone.NOTE,
     TaskState.DONE: Tone.GOOD,
-}  # fmt: skip
+}
 _HEADS = (
     Column("task", right=False),
     Column("id", right=False),

@@ -1,4 +1,4 @@
-"""`tqd worker ls`: every worker with all its figures and the tasks it runs."""
+"""`tqd worker ls`: every worker, and the probe, with all its figures and the tasks it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tqd.system import exits
 
 def run(options: argparse.Namespace) -> int:
     """Print the workers; NotRunning when there is nobody to ask."""
-    workers = demand(directory_of(options), "status").get("workers") or []
+    status = demand(directory_of(options), "status")
+    workers = status.get("workers") or []
+    if status.get("probe"):
+        workers.append(status["probe"])
     if options.json:
         print(json.dumps({"workers": workers}, indent=2))
         return exits.OK

@@ -5,8 +5,9 @@ this daemon, in this run or an earlier one on this host, and its process does no
 off first and then reclaimed; what is left over when this process dies in between is found among the
 lost.
 
-When the master killed the worker because of one attempt, that attempt has failed: it is settled as such
-before anything else, while nobody else can take the worker for lost, and the rest is not blamed.
+When the master killed the worker because of one attempt, or a probe died of the one it had in hand, that
+attempt has failed: it is settled as such before anything else, while nobody else can take the worker for
+lost, and the rest is not blamed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterable, Set
 
 from tqd.clock import chance
 from tqd.errors import StoreMismatch
-from tqd.keeper.culprit import Culprit
+from tqd.keeper.culprit import Culprit, hopeless
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
 from tqd.task.identity import to_text
@@ -55,12 +56,15 @@ class Reaper:
         self._log = log
         self.reclaimed = 0
 
-    async def worker_gone(self, worker: str, culprit: Culprit | None = None) -> None:
-        """Take back what a worker of this node held when it ended, and settle the culprit before that."""
+    async def worker_gone(self, worker: str, culprit: Culprit | None = None, blamed: bool = True) -> None:
+        """Take back what a worker of this node held when it ended, and settle the culprit before that.
+
+        Without a culprit what it held is `blamed`, or is not.
+        """
         if culprit is not None:
             await self._settle(worker, culprit)
         await self._store.fence(str(self._node), [worker])
-        await self._take_back(worker, blamed=culprit is None)
+        await self._take_back(worker, blamed=blamed and culprit is None)
 
     async def reap_lost(self) -> None:
         """Finish what some keeper began."""
@@ -122,8 +126,17 @@ class Reaper:
         else:
             self._log.warning("a killed attempt is tried again later", task=task, error=error)
 
+    async def _give_up(self, worker: str) -> None:
+        """Bury what has cost too many workers, before the rest goes back."""
+        for task_id, token in (await self._store.held(worker)).items():
+            culprit = hopeless(task_id, token, worker)
+            if culprit is not None:
+                await self._settle(worker, culprit)
+
     async def _take_back(self, worker: str, *, blamed: bool = True) -> None:
         try:
+            if blamed:
+                await self._give_up(worker)
             count = await self._store.reclaim(worker, blamed)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.

@@ -18,8 +18,8 @@ from tqd.config.model import Config
 from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
-from tqd.keeper.patience import Patience
 from tqd.keeper.fitness import refusal, tell
+from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -57,6 +57,9 @@ ORPHAN_KILL_S = 0.3
 SIGN_OFF_S = 0.5
 """How long Redis may take to hear the last word; without it the lease just ends."""
 
+SUSPECTS_S = 2.0
+"""How often it is looked for suspects that other daemons have left; one's own are seen at once."""
+
 PRUNE_S = 30.0
 """How often dead letters are looked at that are too many or too old."""
 
@@ -64,6 +67,9 @@ PRUNE_STEPS = 25
 """Steps of pruning at a time, so that Redis and the keeper's other duties have their turns."""
 
 _RETRY_S = 0.5
+
+Gone = tuple[str, Culprit | None, bool]
+"""A worker that has ended, what it died of if that is known, and whether what it held is blamed else."""
 
 
 class Keeper:
@@ -92,7 +98,8 @@ class Keeper:
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
         self._expected: set[str] = set()
-        self._gone: asyncio.Queue[tuple[str, Culprit | None]] = asyncio.Queue()
+        self._gone: asyncio.Queue[Gone] = asyncio.Queue()
+        self._suspects = 0
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
@@ -140,6 +147,7 @@ class Keeper:
             self._repeat(self._reap_nodes, self._lease_s / 3),
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._repeat(self._prune, PRUNE_S),
+            self._repeat(self._look_for_suspects, SUSPECTS_S),
             self._reclaim_reported(),
             self._answer_samples(),
         ]
@@ -197,12 +205,20 @@ class Keeper:
         while True:
             gone = await self._gone.get()
 
-            async def reclaim(gone: tuple[str, Culprit | None] = gone) -> None:
+            async def reclaim(gone: Gone = gone) -> None:
                 await self._reaper.worker_gone(*gone)
+                await self._look_for_suspects()
 
             await self._insist(reclaim)
             self._expected.discard(gone[0])
             self._gone.task_done()
+
+    async def _look_for_suspects(self) -> None:
+        """Tell the master at once when there are others than before, or none: a probe may be needed."""
+        before = self._suspects
+        self._suspects = await self._store.suspects(self._config.queues.names)
+        if self._suspects != before or self._suspects:
+            self._send_beat()
 
     async def _answer_samples(self) -> None:
         while True:
@@ -218,9 +234,12 @@ class Keeper:
 
     async def _beat(self) -> None:
         while True:
-            down_s = round(self._store.down_s(), 3)
-            self._channel.send(KeeperBeat(self._reaper.reclaimed, rss_bytes(), down_s))
+            self._send_beat()
             await asyncio.sleep(BEAT_S)
+
+    def _send_beat(self) -> None:
+        down_s = round(self._store.down_s(), 3)
+        self._channel.send(KeeperBeat(self._reaper.reclaimed, rss_bytes(), down_s, self._suspects))
 
     async def _outlast(self) -> None:
         grace_s = self._config.workers.orphan_grace_period + ORPHAN_KILL_S
@@ -236,7 +255,7 @@ class Keeper:
         for worker, pidfd in watched.items():
             loop.remove_reader(pidfd)
             _kill(pidfd)
-            self._gone.put_nowait((worker, None))
+            self._gone.put_nowait((worker, None, False))  # the master's end is the reason, no task's
         try:
             async with asyncio.timeout(1.0):
                 await self._gone.join()
@@ -256,10 +275,10 @@ class Keeper:
             case WorkerUp(worker, pid):
                 self._expected.add(worker)
                 self._watch(worker, pid)
-            case WorkerGone(worker, culprit):
+            case WorkerGone(worker, culprit, report, blamed):
                 self._expected.add(worker)
                 self._unwatch(worker)
-                self._gone.put_nowait((worker, self._culprit(culprit)))
+                self._gone.put_nowait((worker, self._culprit(culprit, report), blamed))
             case SampleRequest():
                 self._sample.set()
             case ReopenLog(path):
@@ -267,9 +286,9 @@ class Keeper:
             case Drain():
                 self._stop.set()
 
-    def _culprit(self, values: list[object]) -> Culprit | None:
+    def _culprit(self, values: list[object], report: str) -> Culprit | None:
         try:
-            return read_culprit(values)
+            return read_culprit(values, report)
         except ValueError as error:
             self._log.error("a killed attempt cannot be settled: all goes back", error=str(error))
             return None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from tqd.clock import monotonic
 from tqd.errors import Malformed
+from tqd.master import crash
 from tqd.master.crew import Member
 from tqd.master.events import Event, Exited, Forked, Role, Spawn
 from tqd.master.fleet import Fleet
@@ -18,7 +19,7 @@ from tqd.master.journal import Journal
 from tqd.master.launch import ChildMain
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
-from tqd.master.seats import KEEPER, ChildState, Step
+from tqd.master.seats import AT_WORK, KEEPER, ChildState, Seat, Step
 from tqd.system import exits
 from tqd.system.fork import spawn
 from tqd.system.memory import MemorySense, room
@@ -101,7 +102,7 @@ class Children:
         member = self.crew[seat] = Member(seat, child, name, monotonic())
         self._selector.register(child.pidfd, selectors.EVENT_READ, lambda _: self._on_death(member))
         self._selector.register(child.status_fd, selectors.EVENT_READ, lambda _: self._read(member))
-        if role is Role.WORKER:
+        if role in AT_WORK:
             self._tell_keeper(WorkerUp(name, child.pid))
         elif role is Role.KEEPER:
             self._introduce()
@@ -181,17 +182,19 @@ class Children:
         stacks = member.child.read_dump()
         if stacks:
             told = without_ours(stacks)
+            member.stacks = told
             self._journal.warning("stacks", seat=member.seat, pid=member.child.pid, traceback=told)
 
     # -- births and deaths -----------------------------------------------------------------------
 
     def _main(self, action: Spawn) -> ChildMain:
         launch = self._reloads.launch(action.generation)
-        if action.role is Role.WORKER:
+        if action.role in AT_WORK:
             patience_s = FIRST_PATIENCE_S
             if action.patient:
                 patience_s = max(FIRST_PATIENCE_S, launch.plan.boot_timeout_s - LATE_PATIENCE_S)
-            return launch.mains.worker(action.seat, patience_s)
+            main = launch.mains.worker if action.role is Role.WORKER else launch.mains.probe
+            return main(action.seat, patience_s)
         if action.role is Role.KEEPER:
             return launch.mains.keeper(self._reports.app.redis_url, self._reports.app.namespace)
         assert launch.mains.redis is not None
@@ -202,7 +205,7 @@ class Children:
         gone = [message for message in self._for_keeper if isinstance(message, WorkerGone)]
         self._for_keeper = deque(gone)
         self._reports.depths.asked_at = None
-        for seat in self._fleet.seats.alive(Role.WORKER):
+        for seat in self._fleet.seats.alive(*AT_WORK):
             member = self.crew.get(seat.name)
             if member is not None:
                 self._tell_keeper(WorkerUp(member.name, member.child.pid))
@@ -217,16 +220,26 @@ class Children:
             self._stop_reading(member)
         self._selector.unregister(member.child.pidfd)
         code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
-        seat = self._fleet.seats[member.seat]
-        if seat.role is Role.WORKER:
-            ended = seat.step > Step.DUMPED
-            culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
-            self._tell_keeper(WorkerGone(member.name, culprit))
         oom = self._oom(member) if code == -signal.SIGKILL else None
+        guilty = self._tell_end(member, self._fleet.seats[member.seat], code, oom)
         self._reports.forget(member.child.pid)
         member.child.close()
         del self.crew[member.seat]
-        self._feed(Exited(member.seat, code, oom))
+        self._feed(Exited(member.seat, code, oom, guilty))
+
+    def _tell_end(self, member: Member, seat: Seat, code: int, oom: bool | None) -> bool:
+        """Tell the keeper what has ended, and of what; returns whether a probe's task is the reason."""
+        if seat.role not in AT_WORK:
+            return False
+        ended = seat.step > Step.DUMPED
+        culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
+        told = member.death(code, oom, monotonic())
+        guilty = not culprit and crash.guilty(seat, told)
+        text = ""
+        if guilty:
+            culprit, text = crash.culprit(seat, told), crash.report(seat, told)
+        self._tell_keeper(WorkerGone(member.name, culprit, text, crash.blamed(seat, code)))
+        return guilty
 
     def _oom(self, member: Member) -> bool | None:
         """Tell whether the kernel has counted a kill for want of memory since the last look."""

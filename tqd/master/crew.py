@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 
+from tqd.master.crash import Death
 from tqd.metrics.histogram import Histogram
 from tqd.system.fork import Child
 from tqd.task.settle import HARD_TIMEOUT_TYPE
 from tqd.wire.frames import FrameReader
-from tqd.wire.messages import Beat, Blocked, HardDeadline, KeeperBeat, Sampled
+from tqd.wire.messages import Beat, Blocked, HardDeadline, Holding, KeeperBeat, Sampled
 
 RATE_WINDOW_S = 10.0
+RSS_READINGS = 10
+"""Beats whose memory is remembered, for the report of a crash."""
 
 
 class Rate:
@@ -36,11 +39,12 @@ class Rate:
 
 
 class Member:
-    """One living child. `blocked` and `hard`: the last it told of an attempt that may be its end."""
+    """One living child. `blocked`, `hard` and `holding`: the last it told of an attempt that may be its end;
+    `stacks`: the last it has written."""
 
     __slots__ = (
-        "beat", "beat_at", "blocked", "child", "dump_at", "frames", "hard", "keeper_beat", "name",
-        "pss_at", "pss_bytes", "rate", "reading", "seat", "since",
+        "beat", "beat_at", "blocked", "child", "dump_at", "frames", "hard", "holding", "keeper_beat",
+        "name", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat", "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
@@ -59,6 +63,21 @@ class Member:
         self.blocked: Blocked | None = None
         self.hard: HardDeadline | None = None
         self.dump_at: float | None = None
+        self.stacks = ""
+        self.holding: Holding | None = None
+        self.rss: deque[tuple[float, int]] = deque(maxlen=RSS_READINGS)
+
+    def death(self, code: int, oom: bool | None, now: float) -> Death:
+        """Return how it has ended, with what it told last."""
+        return Death(
+            worker=self.name,
+            code=code,
+            oom=oom,
+            holding=self.holding,
+            held_s=now - self.holding.since if self.holding else 0.0,
+            rss=[(now - at, rss_bytes) for at, rss_bytes in self.rss],
+            stacks=self.stacks,
+        )
 
     def culprit(self, reason: str, hard: bool) -> list[object]:
         """Return the attempt for which this worker is ended, as `WorkerGone` carries it; or nothing."""

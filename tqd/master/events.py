@@ -16,6 +16,7 @@ class Role(StrEnum):
 
     WORKER = "worker"
     KEEPER = "keeper"
+    PROBE = "probe"
     REDIS = "redis"
 
 
@@ -69,12 +70,13 @@ class Exited:
     """A child is dead: `code` ≥ 0 is its exit code, < 0 the signal that killed it.
 
     `oom` tells that the kernel counted a kill for want of memory since the last look; None when no
-    counter could be read.
+    counter could be read. `culprit`: the task in its hand is known to be the reason.
     """
 
     seat: str
     code: int
     oom: bool | None = None
+    culprit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ class HardLimitSet:
     seat: str
     at: float | None
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """So many suspects wait for a probe."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,7 @@ class Tick:
 
 
 Event = (
-    Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet
+    Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet | Suspected
     | StopAsked | ReloadAsked | ResizeAsked | QuietAsked | Tick
 )  # fmt: skip
 

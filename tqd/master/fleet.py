@@ -4,10 +4,11 @@ Each event changes the picture of the seats; then one pass, `_advance`, looks at
 says what is to be done next. So no order of events is special: a stop in the middle of a reload, a reload
 in the middle of a drain, a resize in a crash loop all meet the same rules.
 
-The first generation is special: a child that dies before everything was ready once ends the daemon with
-the child's reason, because a deploy that cannot start must not loop. Later deaths cost only their seat a
-pause. A stop drains the workers, then the keeper, then the embedded Redis; every step has a deadline
-after which it is a kill, so that a stop always ends.
+The first generation is special: a child that dies before it was ready ends the daemon with the child's
+reason, because a deploy that cannot start must not loop; so does a worker's death that comes again and
+again before everything was ready once. Later deaths cost only their seat a pause. A stop drains those who
+run tasks, then the keeper, then the embedded Redis; every step has a deadline after which it is a kill, so
+that a stop always ends.
 """
 
 from __future__ import annotations
@@ -36,17 +37,22 @@ from tqd.master.events import (
     SetQuiet,
     Started,
     StopAsked,
+    Suspected,
     Tick,
     Weighed,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
 from tqd.master.pauses import Breaker, death, from_outside, wait_after
 from tqd.master.plan import FleetPlan
+from tqd.master.probing import Probing
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
-from tqd.master.seats import KEEPER, REDIS, ChildState, Seat, Seats, idlest
+from tqd.master.seats import AT_WORK, KEEPER, PROBE, REDIS, ChildState, Seat, Seats, idlest
 from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
+
+MOST_EARLY_DEATHS = 4
+"""Deaths of workers that were ready, before everything is: a task may be the reason, and not the deploy."""
 
 
 class Phase(StrEnum):
@@ -68,9 +74,11 @@ class Fleet:
         self.seats = Seats()
         self.breaker = Breaker()
         self._next: float | None = None
+        self._early_deaths = 0
         self._stop = Stop(self.seats, self.wanted)
         self.rollout = Rollout(self.seats, self.wanted, chance)
         self.recycler = Recycler(self.seats, self.wanted, chance)
+        self.probing = Probing(self.seats, self.wanted, chance)
         if plan.embedded_redis:
             self.seats.add(REDIS, Role.REDIS, 1)
         for _ in range(plan.workers):
@@ -88,7 +96,7 @@ class Fleet:
 
     @property
     def _calm(self) -> bool:
-        return self.phase is Phase.RUNNING and self.rollout.settled
+        return self.phase is Phase.RUNNING and self.rollout.settled and PROBE not in self.seats
 
     def _take(self, event: Event, now: float) -> list[Action]:
         match event:
@@ -107,8 +115,10 @@ class Fleet:
                 self.rollout.resize(workers)
             case QuietAsked(quiet):
                 self.wanted.quiet = quiet
-                alive = self.seats.alive(Role.WORKER)
+                alive = self.seats.alive(*AT_WORK)
                 return [SetQuiet(seat.name, self._quiet(seat)) for seat in alive]
+            case Suspected(count):
+                self.wanted.suspects = count
             case Tick():
                 pass
         return []
@@ -125,7 +135,7 @@ class Fleet:
                 if seat.role is Role.REDIS:
                     # A server does not speak on our pipes; whoever connects to it finds out.
                     return self._became_ready(seat, now)
-                if seat.role is Role.WORKER and self._quiet(seat):
+                if seat.role in AT_WORK and self._quiet(seat):
                     return [SetQuiet(seat.name, True)]  # before it can claim anything
             case BecameReady():
                 return self._became_ready(seat, now)
@@ -136,7 +146,7 @@ class Fleet:
             case Heard():
                 return self._heard(seat, event, now)
             case Weighed():
-                if self._recycles:
+                if self._recycles and seat.role is Role.WORKER:
                     return self.recycler.weighed(seat, event, now)
             case HardLimitSet(_, at, text):
                 seat.hard_at, seat.hard_text = at, text
@@ -149,7 +159,7 @@ class Fleet:
     def _next_deadline(self) -> float | None:
         times = [self.breaker.recovers_at(self.seats.get(self.breaker.trier))]
         if self.phase is Phase.RUNNING:
-            times.append(self.rollout.next_deadline())
+            times += (self.rollout.next_deadline(), self.probing.next_deadline())
         for seat in self.seats:
             if seat.due is not None and self._may_fill(seat):
                 times.append(seat.due)
@@ -189,12 +199,12 @@ class Fleet:
         if seat.state is ChildState.STARTING and seat.role is Role.KEEPER:
             # It waits for Redis, and is well.
             seat.deadline = now + self.wanted.plan.boot_timeout_s
-        if seat.role is not Role.WORKER or seat.state is not ChildState.READY:
+        if seat.role not in AT_WORK or seat.state is not ChildState.READY:
             return actions
         quiet = self._quiet(seat)
         if event.claiming is quiet:
             actions.append(SetQuiet(seat.name, quiet))
-        if self._recycles:
+        if self._recycles and seat.role is Role.WORKER:
             actions += self.recycler.heard(seat, now)
         return actions
 
@@ -210,11 +220,14 @@ class Fleet:
         if self.phase in (Phase.STOPPING, Phase.STOPPED):
             seat.clear()
             return []
-        if self.phase is Phase.STARTING:
-            return self._boot_failure(seat, event, now)
         reason = seat.failure.text if seat.failure is not None else death(event.code, event.oom)
         if seat.killed_for:
             reason = f"{reason}: {seat.killed_for}"
+        if self.phase is Phase.STARTING:
+            if seat.role is not Role.WORKER or not seat.ready_at or self._early_deaths >= MOST_EARLY_DEATHS:
+                return self._boot_failure(seat, event, now)
+            self._early_deaths += 1
+            return self._vacate(seat, event, reason, now)
         if seat.role is Role.WORKER and self.rollout.is_new(seat):
             if from_outside(seat, event.code, event.oom) and self.rollout.forgives_a_kill():
                 seat.clear()
@@ -229,6 +242,8 @@ class Fleet:
             self.recycler.gone(seat, now)
             self.seats.remove(seat)
             return [Note(level, f"{seat.role.value} has left", fields)]
+        if seat.role is Role.PROBE:
+            return self.probing.exited(seat, event, reason, now)
         return self._vacate(seat, event, reason, now)
 
     def _vacate(self, seat: Seat, event: Exited, reason: str, now: float) -> list[Action]:
@@ -278,7 +293,7 @@ class Fleet:
         actions += self.rollout.advance(now)
         if generation != self.wanted.generation:
             self.breaker.close()
-        actions += self.recycler.advance(now)
+        actions += self.recycler.advance(now) + self.probing.advance(now)
         if self.rollout.roll is None:
             actions += self._size(now)
         return actions + self._fill(now)
@@ -319,6 +334,8 @@ class Fleet:
     def _may_fill(self, seat: Seat) -> bool:
         if self.breaker.trier not in self.seats:
             self.breaker.trier = ""
+        if seat.role is Role.PROBE:
+            return self.probing.needed
         return seat.role is not Role.WORKER or self.breaker.lets(seat)
 
     def _fill(self, now: float) -> list[Action]:

@@ -11,15 +11,19 @@ KILL_MARGIN_S = 5.0
 
 
 class Wanted:
-    """What the fleet is to be now: by which plan, how many workers, of which generation, quiet or not."""
+    """What the fleet is to be now: by which plan, how many workers, of which generation, quiet or not.
 
-    __slots__ = ("generation", "plan", "quiet", "workers")
+    `suspects`: tasks that wait for a probe, as the keeper told last.
+    """
+
+    __slots__ = ("generation", "plan", "quiet", "suspects", "workers")
 
     def __init__(self, plan: FleetPlan) -> None:
         self.plan = plan
         self.workers = plan.workers
         self.generation = 1
         self.quiet = False
+        self.suspects = 0
 
     def most(self, also: int = 0) -> int:
         """Return how many worker processes may live at a time. `also`: wanted after a roll, perhaps more."""

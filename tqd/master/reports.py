@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tqd.clock import monotonic
 from tqd.master.crew import Depths, Member, Totals
-from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Weighed
+from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Suspected, Weighed
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
 from tqd.system.usage import ProcessMemory
@@ -15,6 +15,7 @@ from tqd.wire.messages import (
     Blocked,
     Failed,
     HardDeadline,
+    Holding,
     KeeperBeat,
     Message,
     Ready,
@@ -54,6 +55,10 @@ class Reports:
                 self.totals.advance_keeper(member.keeper_beat, message)
                 member.keeper_beat, member.beat_at = message, now
                 self._feed(Heard(seat))
+                if message.suspects != self._fleet.wanted.suspects:
+                    self._feed(Suspected(message.suspects))
+            case Holding():
+                member.holding = message
             case HardDeadline():
                 member.hard = message
                 text = f'task "{message.name}" ran longer than its hard_timeout of {message.limit_s:g} s'
@@ -74,6 +79,7 @@ class Reports:
         self.totals.rate.add(now, self.totals.done)
         member.rate.add(now, beat.done)
         member.beat, member.beat_at = beat, now
+        member.rss.append((now, beat.rss_bytes))
         self._feed(Heard(member.seat, beat.busy, beat.done, beat.claiming))
         limits = self._fleet.wanted.plan.limits
         close = limits.max_pss_bytes and beat.rss_bytes > PSS_CLOSE * limits.max_pss_bytes

@@ -31,7 +31,7 @@ from tqd.master.events import (
     Spawn,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, drain, fill, retire
-from tqd.master.seats import KEEPER, ChildState, Seat, Seats, idlest
+from tqd.master.seats import AT_WORK, KEEPER, ChildState, Seat, Seats, idlest
 
 REFUSED_GRACE_S = 2.0
 """What workers of a refused generation have to sign off."""
@@ -188,7 +188,7 @@ class Rollout:
             if not seat.leaving:
                 actions += retire(self._seats, seat, wanted.plan.grace_s, now)
         for seat in self._seats:
-            if seat.role is not Role.WORKER:
+            if seat.role not in AT_WORK:
                 seat.generation = roll.generation
         keeper = self._seats[KEEPER]
         if roll.asked.keeper and keeper.alive:
@@ -205,7 +205,7 @@ class Rollout:
         """Tell of each switched generation once no older worker claims."""
         actions: list[Action] = []
         for generation, latest in list(self._switched.items()):
-            old = [seat for seat in self._seats.workers() if seat.generation < generation]
+            old = [seat for seat in self._seats.alive(*AT_WORK) if seat.generation < generation]
             if now >= latest or not any(seat.alive and seat.ready_at and seat.claiming for seat in old):
                 del self._switched[generation]
                 actions.append(RollServing(generation))
@@ -220,7 +220,8 @@ class Rollout:
         return [seat for seat in self._seats.workers() if seat.generation < newest]
 
     def _done(self) -> list[Action]:
-        oldest = min((seat.generation for seat in self._seats.workers()), default=self._newest)
+        seats = [*self._seats.workers(), *self._seats.alive(Role.PROBE)]
+        oldest = min((seat.generation for seat in seats), default=self._newest)
         done = [generation for generation in self._leaving if generation <= oldest]
         self._leaving = [generation for generation in self._leaving if generation > oldest]
         return [RollDone(generation) for generation in done]

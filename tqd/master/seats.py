@@ -15,6 +15,10 @@ from tqd.master.events import BootFailed, Role
 
 KEEPER = "keeper"
 REDIS = "redis"
+PROBE = "probe"
+
+AT_WORK = (Role.WORKER, Role.PROBE)
+"""The roles that run tasks."""
 
 
 class ChildState(StrEnum):
@@ -136,9 +140,9 @@ class Seats:
         """Return a generation's workers that are neither leaving nor about to be replaced."""
         return [s for s in self.workers(generation) if not s.leaving and not s.replaced_by]
 
-    def alive(self, role: Role | None = None) -> list[Seat]:
-        """Return the seats with a process (of one role)."""
-        return [seat for seat in self._seats.values() if seat.alive and role in (None, seat.role)]
+    def alive(self, *roles: Role) -> list[Seat]:
+        """Return the seats with a process (of some roles)."""
+        return [seat for seat in self._seats.values() if seat.alive and (not roles or seat.role in roles)]
 
 
 def idlest(seats: list[Seat]) -> Seat:

@@ -35,7 +35,7 @@ def heard(seat: Seat, now: float) -> list[Action]:
     seat.heard = now
     if seat.step is not Step.DUMPED:
         return []
-    seat.step = Step.NONE
+    seat.step, seat.killed_for = Step.NONE, ""  # what it dies of later is another matter
     if seat.state is ChildState.HUNG:
         seat.state = ChildState.READY
     fields: dict[str, object] = {"seat": seat.name, "silent_s": round(silent_s, 1)}

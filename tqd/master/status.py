@@ -10,7 +10,7 @@ from tqd.master.crew import Depths, Member, Totals
 from tqd.master.events import Role
 from tqd.master.fleet import Fleet, Phase
 from tqd.master.reloads import Reloads, progress
-from tqd.master.seats import KEEPER, ChildState, Seat
+from tqd.master.seats import AT_WORK, KEEPER, PROBE, ChildState, Seat
 from tqd.system.memory import MemoryState
 
 SILENT_AFTER_S = 5.0
@@ -77,6 +77,8 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
         },
         "keeper": _keeper(fleet, crew, now),
         "workers": [_worker(seat, crew.get(seat.name), now) for seat in fleet.seats.workers()],
+        "probe": _probe(fleet, crew, now),
+        "suspects": fleet.wanted.suspects,
         "queues": _queues(depths),
         "dead_letters": depths.sample.dead if depths.sample else None,
         "sampled_s_ago": round(now - depths.at, 3) if depths.sample else None,
@@ -116,6 +118,8 @@ def find_problems(fleet: Fleet, crew: Mapping[str, Member], now: float) -> list[
 
 def _problem(seat: Seat, fleet: Fleet, member: Member | None, now: float) -> list[str]:
     awaited = seat.generation == fleet.wanted.generation and not seat.leaving
+    if seat.role is Role.PROBE:
+        awaited = bool(seat.failures and fleet.wanted.suspects)  # one that comes and goes is no problem
     replacing = any(other.replaced_by == seat.name for other in fleet.seats.workers())
     if seat.state in (ChildState.EMPTY, ChildState.STARTING) and awaited and not replacing:
         after = f" after {seat.failures} failures" if seat.failures else ""
@@ -137,7 +141,7 @@ def summary(fleet: Fleet, crew: Mapping[str, Member], totals: Totals, reloads: R
         f"{totals.done:,} tasks done"
     )
     if fleet.phase is Phase.STOPPING:
-        return f"draining: {busy} tasks in {len(fleet.seats.alive(Role.WORKER))} workers"
+        return f"draining: {busy} tasks in {len(fleet.seats.alive(*AT_WORK))} workers"
     if fleet.breaker.open:
         text = f"crash-looping; {text}"
     if fleet.wanted.quiet:
@@ -186,6 +190,11 @@ def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
         "failures": seat.failures,
         "names": beat.names if beat else [],
     }
+
+
+def _probe(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, object] | None:
+    seat = fleet.seats.get(PROBE)
+    return _worker(seat, crew.get(PROBE), now) if seat is not None and seat.alive else None
 
 
 def _keeper(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, object]:

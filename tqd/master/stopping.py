@@ -8,7 +8,7 @@ from __future__ import annotations
 from tqd.master.events import Action, AskToDrain, Exited, Finish, Haste, Kill, Role, Terminate
 from tqd.master.moves import Wanted, drain
 from tqd.master.pauses import death
-from tqd.master.seats import KEEPER, REDIS, ChildState, Seat, Seats
+from tqd.master.seats import AT_WORK, KEEPER, REDIS, ChildState, Seat, Seats
 from tqd.system import exits
 
 KEEPER_LIMIT_S = 5.0
@@ -21,10 +21,10 @@ def boot_verdict(seat: Seat, event: Exited) -> Finish:
     told, role = seat.failure, seat.role.value
     if told is not None:
         return Finish(told.exit_code, told.text)
-    when = "was ready" if seat.state is ChildState.STARTING else "the daemon was ready"
+    when = "it was ready" if seat.state is ChildState.STARTING else "the daemon was ready"
     late = f" as {seat.killed_for}" if seat.killed_for else ""
     text = (
-        f"the {role} {seat.name} {death(event.code, event.oom)}{late} before it {when}; "
+        f"the {role} {seat.name} {death(event.code, event.oom)}{late} before {when}; "
         "see the log above for its last words"
     )
     return Finish(exits.UNAVAILABLE if seat.role is Role.REDIS else exits.INTERNAL, text)
@@ -46,9 +46,11 @@ class Stop:
         self._haste = max(self._haste or Haste.DRAIN, haste or after)
         for seat in self._seats:
             seat.due = None
-        workers = self._seats.alive(Role.WORKER)
+        workers = self._seats.alive(*AT_WORK)
         if self._haste is Haste.KILL:
-            return [Kill(seat.name, "a stop at once") for seat in workers]
+            for seat in workers:
+                seat.killed_for = "a stop at once"
+            return [Kill(seat.name, seat.killed_for) for seat in workers]
         grace_s = self._wanted.plan.grace_s
         limits = {Haste.DRAIN: grace_s, Haste.FAST: min(FAST_GRACE_S, grace_s), Haste.NOW: 0.0}
         return [action for seat in workers for action in drain(seat, limits[self._haste], now)]
@@ -60,7 +62,7 @@ class Stop:
 
     def advance(self, now: float) -> list[Action]:
         """Stop the next role once the one before it is gone."""
-        if self.over or self._seats.alive(Role.WORKER):
+        if self.over or self._seats.alive(*AT_WORK):
             return []
         for seat, limit_s, order in (
             (self._seats[KEEPER], KEEPER_LIMIT_S, AskToDrain(KEEPER, 0.0)),

@@ -88,15 +88,33 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """The one attempt that a probe has in hand; without any, `task_id` is empty.
+
+    `since`: when it began, on the monotonic clock, which all processes of a host share. `doomed`: its code
+    is about to kill the process. `policy` as in `HardDeadline`.
+    """
+
+    task_id: bytes
+    token: bytes
+    name: str
+    since: float
+    doomed: bool
+    policy: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class KeeperBeat:
     """The keeper's state, each second. `reclaimed`: tasks it gave back since it started.
 
-    `redis_down_s`: for how long Redis has not answered it; 0.0 while it answers.
+    `redis_down_s`: for how long Redis has not answered it; 0.0 while it answers. `suspects`: tasks that
+    waited for a probe when it looked last.
     """
 
     reclaimed: int
     rss_bytes: int
     redis_down_s: float
+    suspects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +163,15 @@ class WorkerGone:
     """A worker process has ended: take back what it held.
 
     `culprit` is empty, or the attempt for which the master killed it, to be settled as failed before the
-    rest is taken back: [task_id, token, error type, error message, *policy] (see `HardDeadline`).
+    rest is taken back: [task_id, token, error type, error message, *policy] (see `HardDeadline`). `report`
+    is what is known of the death that it caused. `blamed`: without a culprit, whatever it held gets a crash
+    on record.
     """
 
     worker: str
     culprit: list[object]
+    report: str = ""
+    blamed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +181,12 @@ class SampleRequest:
 
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
-    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest
+    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
-    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

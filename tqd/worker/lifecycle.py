@@ -60,7 +60,7 @@ class Ending(Enum):
 
 
 class Lifecycle:
-    """The parts of one worker and how they start and stop."""
+    """The parts of one worker and how they start and stop; a probe has slots of its own kind."""
 
     def __init__(
         self,
@@ -71,12 +71,15 @@ class Lifecycle:
         log: Log,
         launched: float = 0.0,
         seal: Seal | None = None,
+        inflight: Inflight | None = None,
     ) -> None:
         self._log = log
         self._store = store
         queues = config.queues
         max_bytes = int(config.security.max_payload_size_mb * 1_048_576)
-        self.inflight = Inflight(config.workers.max_concurrent_tasks)
+        if inflight is None:
+            inflight = Inflight(config.workers.max_concurrent_tasks)
+        self.inflight = inflight
         self._settler = Settler(lambda: self._consumer.wake())
         self._executor = Executor(
             registry, self.inflight, self._settler, store, channel, log, max_bytes, seal

@@ -28,6 +28,7 @@ from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, Re
 from tqd.wire.seal import Seal
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
+from tqd.worker.probe import ProbeInflight
 from tqd.worker.stacks import StackSignal
 
 GC_THRESHOLDS = (10_000, 20, 20)
@@ -45,7 +46,7 @@ class WorkerSpec:
 
     `patience_s` is how long it waits for Redis before it says that it cannot start; `password` is for
     Redis, when the URL in use has none; `signing_keys` take the place of the app's. `launched` is when its
-    generation was, in monotonic s.
+    generation was, in monotonic s. A `probe` has one slot and runs suspects only.
     """
 
     config: Config
@@ -56,6 +57,7 @@ class WorkerSpec:
     password: str = field(default="", repr=False)
     launched: float = 0.0
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    probe: bool = False
 
 
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
@@ -98,16 +100,14 @@ class _Worker:
         return await self._serve(queue, store)
 
     async def _serve(self, queue: TaskQueue, store: WorkerStore) -> int:
+        inflight = ProbeInflight(self._channel) if self._spec.probe else None
         self._lifecycle = Lifecycle(
-            self._spec.config,
-            queue.registry,
-            store,
-            self._channel,
-            self._log,
-            self._spec.launched,
-            queue.seal,
-        )
+            self._spec.config, queue.registry, store, self._channel, self._log, self._spec.launched,
+            queue.seal, inflight,
+        )  # fmt: skip
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
+        if inflight is not None:
+            inflight.watch_kills()
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)
         if self._drain_s is not None:
@@ -150,6 +150,7 @@ class _Worker:
             str(name),
             config.queues.names,
             config.dead_letters.max_count,
+            probe=spec.probe,
         )
 
     async def _registered(self, store: WorkerStore) -> bool:

@@ -264,6 +264,75 @@ def test_a_worker_that_just_died_blames_all_that_it_held(
         assert [driver.counts(number) for number in (1, 2)] == [b"1:0:1", b"1:0:1"]
 
 
+def test_a_worker_that_was_ended_for_no_fault_of_its_tasks_blames_none(
+    driver: StoreDriver, redis_server: RedisServer
+) -> None:
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        gone(forked, driver, WorkerGone(WORKER, [], "", False))
+        assert [driver.counts(number) for number in (1, 2)] == [b"1:0:0", b"1:0:0"]
+
+
+# -- suspects ------------------------------------------------------------------------------------
+
+
+def test_the_master_is_told_at_once_when_a_death_leaves_suspects(
+    driver: StoreDriver, redis_server: RedisServer
+) -> None:
+    driver.client.hset(driver.keys.claims(WORKER), identity(1), b"2:0:1:default")
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        forked.send(WorkerGone(WORKER, []))
+        forked.wait_for(KeeperBeat, lambda m: m.suspects == 1)
+        assert driver.places()[1] == "suspect:default" and driver.order() == [2, 3]
+
+
+def test_suspects_that_another_daemon_left_are_found_and_so_is_their_end(redis_server: RedisServer) -> None:
+    driver = StoreDriver(redis_server)
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        assert forked.wait_for(KeeperBeat).suspects == 0
+        driver.client.rpush(driver.keys.suspect("default"), identity(1), identity(2))
+        forked.wait_for(KeeperBeat, lambda m: m.suspects == 2)
+        driver.client.delete(driver.keys.suspect("default"))
+        forked.messages.clear()
+        forked.wait_for(KeeperBeat, lambda m: m.suspects == 0)
+    driver.close()
+
+
+def test_the_task_that_killed_its_probe_is_a_dead_letter_with_its_report(
+    driver: StoreDriver, redis_server: RedisServer
+) -> None:
+    token = b"3:0:2:default"
+    driver.client.hset(driver.keys.claims(WORKER), identity(1), token)
+    message = "the process that ran it alone was killed by SIGSEGV"
+    values = [identity(1), token, "WorkerCrashed", message, 3, 1.0, 60.0, 60.0]
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        gone(forked, driver, *[WorkerGone(WORKER, values, "memory  300 MB\nlast stack")] * 2)
+        assert driver.places()[1] == "dead"
+        data = driver.client.hget(driver.keys.failure, identity(1))
+        assert isinstance(data, bytes)
+        record = FailureRecord.decode(data)
+        assert (record.reason, record.attempts) == ("killed its worker", 1)
+        ((kind, told, report),) = record.errors
+        assert (kind, told) == ("WorkerCrashed", message)
+        assert report.startswith("memory  300 MB\nlast stack\narguments  ") and "Python 3." in report
+        assert driver.client.exists(driver.keys.result(identity(1))), "whoever waits for the result is told"
+
+
+def test_a_task_that_has_cost_five_workers_is_given_to_no_other(
+    driver: StoreDriver, redis_server: RedisServer
+) -> None:
+    driver.client.hset(driver.keys.claims(WORKER), identity(1), b"5:0:4:default")
+    driver.client.hset(driver.keys.claims(WORKER), identity(2), b"5:0:3:default")
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        gone(forked, driver, WorkerGone(WORKER, []))
+        assert driver.places() == {1: "dead", 2: "suspect:default", 3: "ready:default"}
+        assert driver.counts(2) == b"5:0:4"
+
+
 # -- the rest ------------------------------------------------------------------------------------
 
 

@@ -25,13 +25,14 @@ from tqd.master.launch import ChildMain, ChildMains, Launch
 from tqd.master.plan import FleetPlan
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
-from tqd.master.seats import KEEPER, REDIS, ChildState, Step
+from tqd.master.seats import KEEPER, PROBE, REDIS, ChildState, Step
 from tqd.system import exits
 from tqd.system.fork import Child, ChildPipes, unblock
 from tqd.system.memory import MemorySense, MemoryState
 from tqd.wire.frames import FrameReader
 from tqd.wire.messages import (
     Blocked,
+    Holding,
     Message,
     Ready,
     ReopenLog,
@@ -75,7 +76,7 @@ class House:
         self.patience: list[float] = []
         self.memory = Memory()
         plan = FleetPlan(workers=1, embedded_redis=True, grace_s=30.0)
-        mains = ChildMains(worker=self._worker, keeper=self._keeper, redis=says(code=3))
+        mains = ChildMains(worker=self._worker, probe=self._worker, keeper=self._keeper, redis=says(code=3))
         self.fleet = Fleet(plan, lambda: 0.5)
         self.events: list[Event] = []
         self.selector = selectors.DefaultSelector()
@@ -406,7 +407,49 @@ def test_a_task_is_blamed_when_the_master_ended_its_worker_for_it(
     seat.step, seat.killed_for = step, "its loop has been silent"
     house.until(lambda: Exited in house.kinds(), "its death")
     culprit = [b"id", b"token", "LoopBlocked", "its loop has been silent", 3.0, 1.0, 9.0, 0.0]
-    assert heard()[-1] == WorkerGone(member.name, culprit if blamed else [])
+    told = WorkerGone(member.name, culprit if blamed else [], "", step is not Step.NONE)
+    assert heard()[-1] == told, "a worker that did not hang was killed at a deadline: no task's fault"
+
+
+HELD = Holding(b"id", b"3:0:2:mail", "shop.pay", 0.0, False, [3.0, 1.0, 9.0, 0.0])
+
+
+def probe(house: House, main: Callable[[ChildPipes], int]) -> Member:
+    house.fleet.seats.add(PROBE, Role.PROBE, 1)
+    return house.spawn(main, PROBE, Role.PROBE)
+
+
+def test_the_task_that_a_probe_dies_of_is_told_with_a_report_and_its_last_stack(house: House) -> None:
+    def crashes(pipes: ChildPipes) -> int:
+        os.write(pipes.status_fd, encode_message(HELD))
+        unblock()
+        os.abort()
+
+    heard = house.stand_in()
+    member = probe(house, crashes)
+    house.until(lambda: Exited in house.kinds(), "its death")
+    assert house.events[-1] == Exited(PROBE, -signal.SIGABRT, None, culprit=True)
+    gone = heard()[-1]
+    assert isinstance(gone, WorkerGone)
+    assert gone.culprit[:3] == [b"id", b"3:0:2:mail", "WorkerCrashed"]
+    assert gone.culprit[4:] == [3.0, 1.0, 9.0, 0.0]
+    assert "was killed by SIGABRT" in str(gone.culprit[3])
+    assert f"worker     {member.name}" in gone.report and "in crashes" in gone.report
+
+
+def test_a_probe_that_somebody_kills_makes_its_task_no_culprit_but_puts_it_on_record(house: House) -> None:
+    heard = house.stand_in()
+
+    def stays(pipes: ChildPipes) -> int:
+        says(HELD)(pipes)
+        return lives(pipes)
+
+    member = probe(house, stays)
+    house.until(lambda: house.children.crew[PROBE].holding, "what it holds")
+    os.kill(member.child.pid, signal.SIGKILL)
+    house.until(lambda: Exited in house.kinds(), "its death")
+    assert heard()[-1] == WorkerGone(member.name, [], "", True)
+    assert house.events[-1] == Exited(PROBE, -signal.SIGKILL, None)
 
 
 def test_a_new_keeper_is_told_the_deaths_that_it_missed_and_who_lives(house: House) -> None:

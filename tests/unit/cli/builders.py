@@ -78,6 +78,8 @@ def status(**changes: Any) -> dict[str, Any]:
             "redis_down_s": 0.0,
         },
         "workers": [worker(1), worker(2)],
+        "probe": None,
+        "suspects": 0,
         "queues": [queue("high_priority"), queue("default"), queue("low_priority")],
         "dead_letters": 0,
         "sampled_s_ago": 0.01,

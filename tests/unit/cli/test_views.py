@@ -263,3 +263,16 @@ def test_a_reason_of_many_lines_is_told_on_one() -> None:
 
 def test_an_event_without_its_parts_is_still_a_line() -> None:
     assert plain(view_events.event({}, dated=False)) == " info    "
+
+
+def test_suspects_and_the_probe_are_news() -> None:
+    probe = worker(id="probe", pid=77, names=[["shop.pay", 1]])
+    ((text, tone),) = view_head.news(status(suspects=3, probe=probe), old=True)
+    assert text == (
+        "suspects: 3 tasks wait to run alone after two workers died with them in hand; "
+        "the probe (pid 77) is ready and runs shop.pay"
+    )
+    assert tone is Tone.NOTE
+    assert view_head.suspects(status(suspects=1)).startswith("suspects: 1 task waits")
+    assert "the probe" not in view_head.suspects(status(suspects=1))
+    assert view_head.suspects({}) == ""

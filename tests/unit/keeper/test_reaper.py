@@ -14,6 +14,7 @@ from tqd.keeper.reaper import Reaper, dead_processes
 from tqd.log import Log
 from tqd.task.names import NodeName, WorkerName
 from tqd.task.settle import Bury, RetryAt, Settlement
+from tqd.wire.envelope import encode_envelope
 
 OURS = NodeName("shop", "host", "run2")
 BEFORE = NodeName("shop", "host", "run1")
@@ -32,6 +33,7 @@ class MemoryStore:
         self.may_claim: dict[str, set[str]] = {}
         self.lost: set[str] = set()
         self.claims: dict[str, int] = {}
+        self.tokens: dict[bytes, bytes] = {}
         self.envelopes: dict[bytes, bytes] = {}
         self.settled: list[Settlement] = []
         self.refusal: Exception | None = None
@@ -76,9 +78,13 @@ class MemoryStore:
     async def envelope(self, identity: bytes) -> bytes | None:
         return self.envelopes.get(identity)
 
+    async def held(self, worker: str) -> dict[bytes, bytes]:
+        return self.tokens
+
     async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
         assert max_dead == MAX_DEAD
-        assert worker not in self.lost, "another keeper could take it back before it is settled"
+        if not self.tokens:
+            assert worker not in self.lost, "another keeper could take it back before it is settled"
         self.done.append(("settle", worker))
         if self.refusal is not None:
             raise self.refusal
@@ -266,3 +272,44 @@ def test_a_culprit_that_cannot_be_settled_goes_back_with_the_others(trouble: str
     keeper = reaper(store)
     do(keeper.worker_gone(worker, culprit(token=b"x" if trouble == "no token of ours" else b"1:0:0:q")))
     assert (store.settled, keeper.reclaimed) == ([], 2)
+
+
+# -- what has cost too many workers ---------------------------------------------------------------
+
+
+def test_what_has_cost_too_many_workers_is_buried_and_the_rest_goes_back() -> None:
+    store = MemoryStore()
+    store.tokens = {b"i" * 16: b"9:1:4:mail", b"j" * 16: b"9:1:3:mail", b"k" * 16: b"garbage"}
+    store.envelopes = dict.fromkeys(store.tokens, b"payload")
+    worker = store.add(OURS, "w", 1, 1, 10, held=3)
+    do(reaper(store).worker_gone(worker))
+    assert [what for what, _ in store.done] == ["fence", "settle", "reclaim"]
+    (settlement,) = store.settled
+    assert isinstance(settlement, Bury)
+    assert (settlement.claim.task_id, settlement.reason) == (b"i" * 16, "killed its worker")
+    (error,) = settlement.errors
+    assert (
+        error.message == f"5 workers died while they held this task, the last one {worker}: no other gets it"
+    )
+    assert "arguments  cannot be read" in error.traceback
+
+
+def test_nothing_is_buried_for_a_death_that_has_another_reason() -> None:
+    store = MemoryStore()
+    store.tokens = {b"i" * 16: b"9:1:4:mail"}
+    worker = store.add(OURS, "w", 1, 1, 10)
+    do(reaper(store).worker_gone(worker, None, False))
+    assert (store.settled, store.unblamed) == ([], {worker})
+
+
+def test_a_task_that_killed_its_worker_is_buried_with_the_report_and_a_digest() -> None:
+    store = MemoryStore()
+    store.envelopes[b"i" * 16] = encode_envelope("shop.pay", ["secret"], {"to": 1}, "mail", 1)
+    values = [b"i" * 16, b"3:0:2:mail", "WorkerCrashed", "killed by SIGSEGV", 3, 1.0, 60.0, 0.0]
+    killed(store, read_culprit(values, "task  shop.pay\nlast stack") or culprit())
+    (settlement,) = store.settled
+    assert isinstance(settlement, Bury) and settlement.reason == "killed its worker"
+    (error,) = settlement.errors
+    assert error.traceback.startswith("task  shop.pay\nlast stack\narguments  digest ")
+    assert "1 by position, 1 by name" in error.traceback and "secret" not in error.traceback
+    assert "Python 3." in error.traceback

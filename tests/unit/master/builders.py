@@ -36,7 +36,7 @@ def launch(**values: Any) -> Launch:
     return Launch(
         config=config(**values),
         plan=FleetPlan(workers=2, embedded_redis=False, grace_s=30.0),
-        mains=ChildMains(worker=_never, keeper=_never, redis=None),
+        mains=ChildMains(worker=_never, probe=_never, keeper=_never, redis=None),
     )
 
 

@@ -20,7 +20,7 @@ from tqd.master.events import (
     Terminate,
     Tick,
 )
-from tqd.master.fleet import Phase
+from tqd.master.fleet import MOST_EARLY_DEATHS, Phase
 from tqd.master.moves import KILL_MARGIN_S
 from tqd.master.pauses import HEALTHY_AFTER_S, JITTER, REDIS_PAUSE_S, SETTLED_S
 from tqd.master.stopping import FAST_GRACE_S, KEEPER_LIMIT_S, REDIS_LIMIT_S
@@ -100,6 +100,31 @@ def test_a_child_that_dies_without_a_word_during_the_start_is_named() -> None:
     world.die("worker-1", -11)
     assert world.finish is not None and world.finish.code == exits.INTERNAL
     assert "worker-1 was killed by SIGSEGV before it was ready" in world.finish.text
+
+
+def test_a_worker_that_was_ready_and_dies_before_everything_is_is_replaced() -> None:
+    """A task may be the reason: one that kills its worker must not keep the daemon from starting."""
+    world = World(workers=2)
+    world.start()
+    world.ready("worker-1")
+    assert spawned(world.die("worker-1", -11)) == ["worker-1"]
+    world.all_ready()
+    assert world.announced == 1
+
+
+def test_workers_that_die_again_and_again_before_everything_is_ready_end_the_start() -> None:
+    world = World(workers=1)
+    world.start()
+    for _ in range(MOST_EARLY_DEATHS):
+        world.ready("worker-1")
+        world.die("worker-1", -11)
+        assert world.finish is None
+        world.pass_time(10.0)
+    world.ready("worker-1")
+    world.die("worker-1", -11)
+    world.obey()
+    assert world.finish is not None and world.finish.code == exits.INTERNAL
+    assert "worker-1 was killed by SIGSEGV before the daemon was ready" in world.finish.text
 
 
 def test_an_embedded_redis_that_dies_during_the_start_is_unavailable() -> None:

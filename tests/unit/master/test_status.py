@@ -382,3 +382,35 @@ def test_the_line_of_a_stop_says_what_is_waited_for() -> None:
     scene.world.quiet(True)
     scene.world.stop()
     assert scene.line() == "draining: 3 tasks in 2 workers"
+
+
+# -- suspects and the probe -----------------------------------------------------------------------
+
+
+def test_without_suspects_there_is_no_probe_and_nothing_is_said() -> None:
+    look = running(1).look()
+    assert (look["probe"], look["suspects"], look["healthy"]) == (None, 0, True)
+
+
+def test_a_probe_is_shown_apart_from_the_workers_and_is_no_problem() -> None:
+    scene = running(1)
+    scene.world.suspects(3)
+    scene.meet()
+    look = scene.look()
+    assert (look["probe"]["id"], look["probe"]["state"], look["suspects"]) == ("probe", "starting", 3)
+    assert [row["id"] for row in look["workers"]] == ["worker-1"]
+    assert look["healthy"]
+    scene.world.ready("probe")
+    scene.beats("probe", names=[["shop.pay", 1]])
+    assert scene.look()["probe"]["names"] == [["shop.pay", 1]]
+
+
+def test_a_probe_that_cannot_start_is_a_problem_while_suspects_wait() -> None:
+    scene = running(1)
+    for _ in range(3):
+        scene.world.suspects(3)
+        scene.world.pass_time(3.0)
+        scene.world.fail_to_boot("probe")
+    scene.world.suspects(3)
+    scene.meet()
+    assert scene.look()["problems"] == ["probe is empty after 3 failures"]

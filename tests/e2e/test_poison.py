@@ -1,0 +1,139 @@
+"""A task that kills its worker, among others: it is found and put aside, and nobody else pays for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.e2e.conftest import APP, Start
+from tests.support.daemon import Daemon
+from tests.support.redis_server import RedisServer
+from tests.support.wait import until
+from tqd import TaskFailed, TaskQueue, TaskState
+
+POISON = (
+    APP
+    + """
+import ctypes, signal
+from tqd import Context
+
+KILLS = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "crash": lambda: ctypes.string_at(0),
+    "exit": lambda: os._exit(0),
+}
+
+@tq.task(name="poison", max_retries=3, result_ttl=60)
+async def poison(way: str):
+    write(f"poison.{os.getpid()}")
+    await asyncio.sleep(0.02)
+    KILLS[way]()
+
+@tq.task(name="innocent")
+async def innocent(ctx: Context, number: int):
+    await asyncio.sleep(0.02)
+    write(f"{number}.attempt-{ctx.attempt}")
+"""
+)
+
+
+def innocents(daemon: Daemon) -> set[str]:
+    return {line for line in daemon.lines() if "attempt" in line}
+
+
+def deaths(daemon: Daemon) -> int:
+    return len({line for line in daemon.lines() if line.startswith("poison")})
+
+
+@pytest.mark.parametrize("way", ["kill", "crash", "exit"])
+def test_a_poison_task_among_200_others_costs_three_processes_and_nobody_an_attempt(
+    make: Start, producer: TaskQueue, redis_server: RedisServer, way: str
+) -> None:
+    daemon = make(POISON)
+    daemon.start("-w", "2", "-C", "16")
+    for number in range(100):
+        producer.enqueue("innocent", number)
+    poison = producer.enqueue("poison", way)
+    for number in range(100, 200):
+        producer.enqueue("innocent", number)
+    with pytest.raises(TaskFailed, match="WorkerCrashed: the process that ran it alone"):
+        poison.result(timeout=40)
+    assert deaths(daemon) <= 3
+    until(lambda: len(innocents(daemon)) >= 200, "all others are done", 40)
+    assert innocents(daemon) == {f"{number}.attempt-1" for number in range(200)}
+    assert poison.status() is TaskState.DEAD and producer.dead.count() == 1
+    shown = daemon.tqd("dead", "show", poison.id, "-r", redis_server.url, "--json")
+    letter = json.loads(shown.stdout)
+    assert (letter["reason"], letter["attempts"]) == ("killed its worker", 1)
+    report = letter["errors"][0]["traceback"]
+    assert "3 workers died while they held this task" in report
+    assert "task       poison" in report and "arguments  digest" in report and "Python 3." in report
+    assert ("in string_at" in report) == (way == "crash"), "the last stack, where one is left"
+    assert ("killed itself by SIGKILL" in report) == (way == "kill")
+    until(lambda: daemon.status()["suspects"] == 0, "no suspect is left", 20)
+    assert daemon.status()["state"] == "running"
+    assert daemon.stop().returncode == 0
+
+
+def test_a_poison_task_that_waits_does_not_keep_the_daemon_from_starting(
+    make: Start, producer: TaskQueue
+) -> None:
+    daemon = make(POISON)
+    poison = producer.enqueue("poison", "crash")
+    producer.enqueue("innocent", 1)
+    daemon.start("-w", "2", "-C", "4")
+    with pytest.raises(TaskFailed, match="WorkerCrashed"):
+        poison.result(timeout=40)
+    daemon.wrote("1.attempt-1")
+    assert deaths(daemon) <= 3
+
+
+def test_a_suspect_that_is_innocent_outlives_a_killed_probe_and_finishes(
+    make: Start, producer: TaskQueue
+) -> None:
+    """Somebody kills two workers and the probe: that is no task's fault."""
+    daemon = make()
+    daemon.start("-w", "1", "-C", "1")
+    task = producer.enqueue("waits", "t")
+    for times in (1, 2):
+        daemon.wrote("t.started", times)
+        pid = next(iter(daemon.workers().values()))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: daemon.workers().get("worker-1", pid) != pid, "another worker", 20)  # type: ignore[misc]
+    daemon.wrote("t.started", 3)
+    until(lambda: (daemon.status()["probe"] or {}).get("busy") == 1, "the probe has it", 20)
+    assert "the probe (pid" in daemon.verb("status").stdout
+    os.kill(daemon.status()["probe"]["pid"], signal.SIGKILL)
+    daemon.wrote("t.started", 4)
+    (daemon.directory / "journal.gate").touch()
+    daemon.wrote("t.done")
+    until(lambda: task.status() is None, "it is done", 20)
+    assert producer.dead.count() == 0
+    until(lambda: "probe has left" in daemon.output(), "without suspects the probe leaves", 20)
+
+
+def test_a_reload_and_a_stop_give_the_probes_task_back_and_make_no_culprit(
+    make: Start, producer: TaskQueue
+) -> None:
+    daemon = make(TQD_WORKERS__SHUTDOWN_GRACE_PERIOD="1")
+    daemon.start("-w", "1", "-C", "1")
+    producer.enqueue("waits", "t")
+    for times in (1, 2):
+        daemon.wrote("t.started", times)
+        pid = next(iter(daemon.workers().values()))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: daemon.workers().get("worker-1", pid) != pid, "another worker", 20)  # type: ignore[misc]
+    daemon.wrote("t.started", 3)
+    before = daemon.status()["probe"]["pid"]
+    assert daemon.reload().returncode == 0
+    daemon.wrote("t.started", 4)
+    assert daemon.status()["probe"]["pid"] != before, "it runs in a probe with the new code"
+    assert daemon.stop("--kill").returncode == 0
+    daemon.start("-w", "1")
+    daemon.wrote("t.started", 5)
+    (daemon.directory / "journal.gate").touch()
+    daemon.wrote("t.done")
+    assert producer.dead.count() == 0
