@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 monotonic: Callable[[], float] = time.monotonic
 """Seconds for differences, never for storage."""
@@ -39,6 +40,51 @@ def reseed() -> None:
     random.seed()
 
 
+READINGS = 4
+"""How often Redis's time is asked for at most, until an answer comes quickly enough."""
+
+QUICK_S = 0.01
+
+
+class Reading(NamedTuple):
+    """One answer of `TIME`, and when it was asked for and came, on the monotonic clock.
+
+    Redis has looked at its clock somewhere between the two: the offset may be wrong by half of that time.
+    """
+
+    redis_ms: float
+    asked: float
+    answered: float
+
+    @property
+    def took_s(self) -> float:
+        """How long it took."""
+        return self.answered - self.asked
+
+
+class Readings:
+    """The readings of one measurement; an answer that was long on its way is asked for again. Pure."""
+
+    __slots__ = ("_best", "_count")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._best: Reading | None = None
+
+    def add(self, reading: Reading) -> None:
+        """Take a reading in."""
+        self._count += 1
+        if self._best is None or reading.took_s < self._best.took_s:
+            self._best = reading
+
+    @property
+    def best(self) -> Reading | None:
+        """The reading to be believed; None as long as another one is wanted."""
+        if self._count >= READINGS or (self._best is not None and self._best.took_s <= QUICK_S):
+            return self._best
+        return None
+
+
 class RedisClock:
     """Redis's time, made from the monotonic clock and the last measured offset.
 
@@ -55,9 +101,9 @@ class RedisClock:
         """Whether it was measured."""
         return self._offset_ms is not None
 
-    def measured(self, redis_ms: float, asked: float, answered: float) -> None:
-        """Take the answer of `TIME`: the reading lies half-way between question and answer."""
-        self._offset_ms = redis_ms - (asked + answered) * 500.0
+    def measured(self, reading: Reading) -> None:
+        """Believe a reading: it lies half-way between question and answer."""
+        self._offset_ms = reading.redis_ms - (reading.asked + reading.answered) * 500.0
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch milliseconds."""

@@ -28,6 +28,8 @@ class Scene:
         self._directory = tempfile.TemporaryDirectory(prefix="tqd-chaos-")
         self.journal = Path(self._directory.name) / "journal"
         self.journal.touch(0o600)
+        self._lines: list[Line] = []
+        self._read_bytes = 0
 
     def daemon(self, url: str = "", **environ: str) -> Daemon:
         """Return a daemon that is not started yet; its tasks write into this scene's journal."""
@@ -36,8 +38,14 @@ class Scene:
         return daemon
 
     def lines(self) -> list[Line]:
-        """Return all that tasks have told."""
-        return read_lines(self.journal.read_text())
+        """Return all that tasks have told; what is being written is left for the next time."""
+        with open(self.journal, "rb") as file:
+            file.seek(self._read_bytes)
+            data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        self._read_bytes += len(data)
+        self._lines += read_lines(data.decode())
+        return self._lines
 
     def began(self) -> set[int]:
         """Return the tasks of which an attempt began."""

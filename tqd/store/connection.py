@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from redis import connection as sync_redis
@@ -33,7 +33,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from tqd.clock import RedisClock, monotonic
+from tqd.clock import Reading, Readings, RedisClock, monotonic
 from tqd.config.model import RedisConfig
 from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
@@ -51,6 +51,7 @@ _NOT_NOW = ("LOADING ", "MASTERDOWN ", "READONLY ", "BUSY ", "CLUSTERDOWN ", "TR
 
 _NOT_NOW_KINDS = (ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
 _REFUSED = (AuthenticationError, ResponseError)
+_TIME: Command = ("TIME",)
 
 
 class Endpoint:
@@ -131,8 +132,7 @@ class Link:
     async def synchronise(self) -> None:
         """Measure Redis's time anew."""
         await self.exchange([])  # opening the connection is no part of the way there and back
-        asked = monotonic()
-        self.clock.measured(redis_ms(await self.call(("TIME",))), asked, monotonic())
+        self.clock.measured(await _read_clock(lambda: self.exchange([_TIME])))
 
     async def close(self) -> None:
         """Close the connection; harmless when it is closed."""
@@ -146,9 +146,8 @@ class Link:
                 return self._pipe  # another exchange has opened it meanwhile
             pipe = RedisPipe(await connect(self._endpoint))
             try:
-                asked = monotonic()
-                (answer,) = _ready(await pipe.send(pack([("TIME",)]), 1, self._timeout_s))
-                self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+                ask = pack([_TIME]), 1, self._timeout_s
+                self.clock.measured(await _read_clock(lambda: pipe.send(*ask)))
             except BaseException:
                 pipe.close()  # nobody else knows of it
                 raise
@@ -199,8 +198,7 @@ class SyncLink:
     def synchronise(self) -> None:
         """Measure Redis's time anew."""
         self.exchange([])  # opening the connection is no part of the way there and back
-        asked = monotonic()
-        self.clock.measured(redis_ms(self.call(("TIME",))), asked, monotonic())
+        self.clock.measured(_read_clock_sync(lambda: self.exchange([_TIME])))
 
     def close(self) -> None:
         """Close the connection; harmless when it is closed."""
@@ -210,9 +208,7 @@ class SyncLink:
 
     def _connect(self) -> sync_redis.AbstractConnection:
         connection = self._connection = connect_sync(self._endpoint)
-        asked = monotonic()
-        (answer,) = _ready(self._round(connection, [("TIME",)]))
-        self.clock.measured(redis_ms(accept(answer)), asked, monotonic())
+        self.clock.measured(_read_clock_sync(lambda: self._round(connection, [_TIME])))
         return connection
 
     def _round(self, connection: sync_redis.AbstractConnection, commands: Sequence[Command]) -> Replies:
@@ -241,6 +237,24 @@ def connect_sync(endpoint: Endpoint) -> sync_redis.AbstractConnection:
     connection: sync_redis.AbstractConnection = kind(**settings, retry=Retry(NoBackoff(), 0))
     connection.connect()  # type: ignore[no-untyped-call]
     return connection
+
+
+async def _read_clock(ask: Callable[[], Awaitable[Replies]]) -> Reading:
+    readings = Readings()
+    while (best := readings.best) is None:
+        asked = monotonic()
+        (answer,) = _ready(await ask())
+        readings.add(Reading(redis_ms(accept(answer)), asked, monotonic()))
+    return best
+
+
+def _read_clock_sync(ask: Callable[[], Replies]) -> Reading:
+    readings = Readings()
+    while (best := readings.best) is None:
+        asked = monotonic()
+        (answer,) = _ready(ask())
+        readings.add(Reading(redis_ms(accept(answer)), asked, monotonic()))
+    return best
 
 
 def _sync_reply(connection: sync_redis.AbstractConnection) -> Any:

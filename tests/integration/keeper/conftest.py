@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.redis_server import RedisServer
 from tests.support.store_driver import StoreDriver, identity
+from tests.support.wait import until
 from tqd.clock import wall_ms
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
@@ -87,3 +88,10 @@ def scene(redis_server: RedisServer) -> Iterator[Scene]:
     scene = Scene(redis_server)
     yield scene
     scene.driver.close()
+
+
+@pytest.fixture
+def grown_up(scene: Scene) -> Scene:
+    """A Redis that has been up for longer than a lease."""
+    until(lambda: int(scene.client.info("server")["uptime_in_seconds"]) > LEASE_S, "redis is old enough", 10)
+    return scene

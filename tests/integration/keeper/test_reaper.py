@@ -6,7 +6,6 @@ import pytest
 
 from tests.integration.keeper.conftest import BEFORE, ELSEWHERE, LEASE_S, OURS, STRANGER, Scene
 from tests.support.store_driver import identity
-from tests.support.wait import until
 from tqd.keeper.reaper import Reaper
 from tqd.store.node_store import NodeStore
 from tqd.task.names import NodeName
@@ -22,13 +21,6 @@ async def reap_lost(reaper: Reaper, _: NodeStore) -> None:
 
 async def reap_nodes(reaper: Reaper, _: NodeStore) -> None:
     await reaper.reap_nodes(LEASE_S)
-
-
-@pytest.fixture
-def grown_up(scene: Scene) -> Scene:
-    """A Redis that has been up for longer than a lease."""
-    until(lambda: int(scene.client.info("server")["uptime_in_seconds"]) > LEASE_S, "redis is old enough", 10)
-    return scene
 
 
 def test_a_renewal_sets_the_end_of_the_lease(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from tests.support.links import KINDS, AnyLink
 from tests.support.redis_server import RedisServer
 from tests.support.store_driver import envelope, identity
 from tests.support.wait import auntil, until
+from tqd.clock import wall_ms
 from tqd.errors import StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command, NewTask, store_new
 from tqd.store.connection import Endpoint, Link, accept
@@ -296,3 +297,21 @@ def test_a_refused_first_question_leaves_no_connection_behind(redis_server: Redi
         asyncio.run(scenario())
     finally:
         redis_server.client.acl_deluser("mute")
+
+
+# -- the clock -----------------------------------------------------------------------------------
+
+
+def test_a_pause_of_redis_while_its_clock_is_read_does_not_shift_it(redis_server: RedisServer) -> None:
+    # Half of the pause would be the error: delayed tasks would start so much too early, or too late.
+    async def scenario() -> int:
+        link = Link(Endpoint(redis_server.url))
+        await link.exchange([])
+        redis_server.pause()
+        asyncio.get_running_loop().call_later(1.0, redis_server.resume)
+        await link.synchronise()
+        off_ms = link.clock.now_ms() - wall_ms()
+        await link.close()
+        return off_ms
+
+    assert abs(asyncio.run(scenario())) < 300
