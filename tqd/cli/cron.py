@@ -13,7 +13,6 @@ from tqd.cli import view_cron
 from tqd.cli.lines import Line, render
 from tqd.cli.output import style_of, width_of
 from tqd.cli.redis_access import Access, access
-from tqd.config.secret import read_signing_keys
 from tqd.schedule.entry import Entry
 from tqd.store import cron_table
 from tqd.store.calls import NewTask, store_new
@@ -22,7 +21,6 @@ from tqd.store.talk import Talk
 from tqd.system import exits
 from tqd.task.identity import NOISE_BYTES, task_id, to_text
 from tqd.wire.cron_entry import entry_envelope
-from tqd.wire.seal import Seal
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,8 +67,7 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
         print(f"tqd: the schedule {row.name} cannot be read: {row.problem}", file=sys.stderr)
         return exits.FAILURE
     identity = task_id(now_ms, 0, os.urandom(NOISE_BYTES))
-    keys = read_signing_keys(redis.config, os.environ)
-    redis.lead(_stored(redis, row.entry, identity, now_ms, Seal(keys) if keys else None))
+    redis.lead(_stored(redis, row.entry, identity, now_ms))
     text = to_text(identity)
     if options.json:
         print(json.dumps({"name": row.name, "task": row.entry.task, "id": text}, indent=2))
@@ -79,11 +76,8 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
     return exits.OK
 
 
-def _stored(redis: Access, entry: Entry, identity: bytes, now_ms: int, seal: Seal | None) -> Talk[None]:
-    envelope = entry_envelope(entry, now_ms, "")
-    if seal is not None:
-        envelope = seal.seal(identity, envelope)
-    task = NewTask(identity, entry.queue, envelope)
+def _stored(redis: Access, entry: Entry, identity: bytes, now_ms: int) -> Talk[None]:
+    task = NewTask(identity, entry.queue, entry_envelope(entry, now_ms, ""))
     yield [store_new(redis.keys, f"{os.urandom(8).hex()}.0", 1, [task])]
 
 

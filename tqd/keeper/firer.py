@@ -19,7 +19,6 @@ from tqd.schedule.timetable import ScheduleError, Timetable, first_slot, timetab
 from tqd.store.cron_table import MAX_FIRED, CronStore, Fired, Row
 from tqd.task.identity import NOISE_BYTES, task_ids
 from tqd.wire.cron_entry import entry_envelope
-from tqd.wire.seal import Seal
 
 RETRY_S = 0.5
 REFUSED_S = 5.0
@@ -47,25 +46,13 @@ class _Schedule:
 
 
 class Firer:
-    """`run` until cancelled. Fires the schedules of `app`, at most `max_tasks` of one in one call.
+    """`run` until cancelled. Fires the schedules of `app`, at most `max_tasks` of one in one call."""
 
-    With a seal it fires only schedules that are signed, and signs the tasks.
-    """
-
-    def __init__(
-        self,
-        store: CronStore,
-        app: str,
-        tick_s: float,
-        max_tasks: int,
-        log: Log,
-        seal: Seal | None = None,
-    ) -> None:
+    def __init__(self, store: CronStore, app: str, tick_s: float, max_tasks: int, log: Log) -> None:
         self._store = store
         self._app = app
         self._tick_s = tick_s
         self._max_tasks = min(max_tasks, MAX_FIRED)
-        self._seal = seal
         self._log = log
         self._schedules: dict[str, _Schedule] = {}
         self._declared: bytes | None = None
@@ -112,7 +99,7 @@ class Firer:
     async def _look(self) -> None:
         declared = await self._store.declared(self._app)
         if declared != self._declared or not self._current:
-            rows = await self._store.table(self._seal)
+            rows = await self._store.table()
             known = self._schedules
             self._schedules = {}
             for row in rows:
@@ -154,7 +141,7 @@ class Firer:
             return
         ids = task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(slots)))
         firings = [
-            (slot, task_id, self._envelope(entry, task_id, now_ms, schedule.table.local(slot)))
+            (slot, task_id, entry_envelope(entry, now_ms, schedule.table.local(slot)))
             for slot, task_id in zip(slots, ids, strict=True)
         ]
         try:
@@ -166,10 +153,6 @@ class Firer:
             self._log.error("a schedule cannot be fired yet", schedule=entry.name, error=str(error))
             return
         await self._heard(schedule, fired)
-
-    def _envelope(self, entry: Entry, task_id: bytes, now_ms: int, slot: str) -> bytes:
-        envelope = entry_envelope(entry, now_ms, slot)
-        return envelope if self._seal is None else self._seal.seal(task_id, envelope)
 
     async def _heard(self, schedule: _Schedule, fired: Fired) -> None:
         if fired.changed:

@@ -15,14 +15,13 @@ from tqd.store.node_store import NodeStore
 from tqd.system.fork import ChildPipes, unblock
 from tqd.system.loop import run
 from tqd.task.names import NodeName
-from tqd.wire.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSpec:
     """What the master decides for the keeper; url and namespace are those its workers use.
 
-    `password` is for Redis, when the URL has none; with `signing_keys` schedules and their tasks are signed.
+    `password` is for Redis, when the URL has none.
     """
 
     config: Config
@@ -30,7 +29,6 @@ class KeeperSpec:
     url: str
     namespace: str
     password: str = field(default="", repr=False)
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
@@ -41,9 +39,8 @@ def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
 
 async def _serve(spec: KeeperSpec, pipes: ChildPipes) -> None:
     endpoint = Endpoint.configured(spec.config.redis, spec.url, spec.password)
-    seal = Seal(spec.signing_keys) if spec.signing_keys else None
     store = NodeStore(endpoint, Keys(spec.namespace), str(spec.node))
-    keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"), seal)
+    keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"))
     # The master's word comes over the pipe; when it is dead, the pipe's end says so.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
     unblock()

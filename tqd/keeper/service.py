@@ -42,7 +42,6 @@ from tqd.wire.messages import (
     WorkerGone,
     WorkerUp,
 )
-from tqd.wire.seal import Seal
 
 BEAT_S = 1.0
 CLOCK_S = 60.0
@@ -75,15 +74,7 @@ Gone = tuple[str, Culprit | None, bool]
 class Keeper:
     """`serve` runs until the master says drain, or is gone."""
 
-    def __init__(
-        self,
-        config: Config,
-        node: NodeName,
-        store: NodeStore,
-        pipes: ChildPipes,
-        log: Log,
-        seal: Seal | None = None,
-    ) -> None:
+    def __init__(self, config: Config, node: NodeName, store: NodeStore, pipes: ChildPipes, log: Log) -> None:
         self._config = config
         self._store = store
         self._log = log
@@ -94,7 +85,7 @@ class Keeper:
             store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
         )
         app, scheduler = config.tasks.app, config.scheduler
-        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
+        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log)
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
         self._expected: set[str] = set()

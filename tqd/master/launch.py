@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tqd.config.diff import Change
 from tqd.config.model import Config
@@ -31,7 +31,6 @@ class Launch:
     config: Config
     plan: FleetPlan
     mains: ChildMains
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 Relaunch = Callable[[Launch], tuple[Launch, tuple[Change, ...]]]

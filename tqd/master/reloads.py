@@ -68,7 +68,8 @@ class Reloads:
         launch = replace(launch, plan=replace(launch.plan, overlap=overlap))
         self._next = launch, changes
         # A roll that is on may be done or refused before this one begins: the keeper is then of either.
-        return launch, any(_touches_the_keeper(old, launch) for old in self._launches.values())
+        touched = (diff(old.config, launch.config) for old in self._launches.values())
+        return launch, any(change.key in FOR_THE_KEEPER for changes in touched for change in changes)
 
     def wait(self, answer: Answer, until: str) -> None:
         """Answer somebody when the next roll has come so far: serving, or drained."""
@@ -167,9 +168,3 @@ def progress(fleet: Fleet, generation: int) -> str:
     tasks = sum(seat.busy for seat in old)
     noun = "1 old worker is" if len(old) == 1 else f"{len(old)} old workers are"
     return f"generation {generation} serves; {noun} leaving with {tasks} tasks in hand"
-
-
-def _touches_the_keeper(old: Launch, new: Launch) -> bool:
-    # The keys may be others while their file is the same.
-    changed = {change.key for change in diff(old.config, new.config)}
-    return not changed.isdisjoint(FOR_THE_KEEPER) or old.signing_keys != new.signing_keys

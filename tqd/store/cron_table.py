@@ -17,7 +17,6 @@ from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.store.talk import Talk
 from tqd.wire.cron_entry import decode_entry, encode_entry
-from tqd.wire.seal import Seal
 
 MAX_FIRED = 1000
 """Slots in one call of the script."""
@@ -60,13 +59,11 @@ Firing = tuple[int, bytes, bytes]
 """A slot in ms, the task's id, its envelope."""
 
 
-def publish_call(
-    keys: Keys, app: str, started_ms: int, now_ms: int, entries: Sequence[Entry], seal: Seal | None = None
-) -> Command:
+def publish_call(keys: Keys, app: str, started_ms: int, now_ms: int, entries: Sequence[Entry]) -> Command:
     """Return the call that replaces an app's schedules; `started_ms` is when its code was started."""
     rows: list[str | bytes | int] = []
     for entry in entries:
-        rows += (entry.name, encode_entry(app, entry, seal), entry.fingerprint)
+        rows += (entry.name, encode_entry(app, entry), entry.fingerprint)
     return (
         "EVALSHA", _PUBLISH, 3, keys.cron, keys.cron_last, keys.cron_apps, app, started_ms, now_ms, *rows,
     )  # fmt: skip
@@ -81,9 +78,9 @@ def fire_call(keys: Keys, name: str, value: bytes, queue: str, firings: Sequence
     )  # fmt: skip
 
 
-def rows_of(table: Mapping[bytes, bytes], last: Mapping[bytes, bytes], seal: Seal | None = None) -> list[Row]:
-    """Return the schedules in the two hashes, by name; with a seal they have to be signed."""
-    return [_row(name, table[name], last.get(name, b""), seal) for name in sorted(table)]
+def rows_of(table: Mapping[bytes, bytes], last: Mapping[bytes, bytes]) -> list[Row]:
+    """Return the schedules in the two hashes, by name."""
+    return [_row(name, table[name], last.get(name, b"")) for name in sorted(table)]
 
 
 def look(keys: Keys) -> Talk[tuple[list[Row], int]]:
@@ -111,25 +108,25 @@ class CronStore:
         """Return what changes whenever the schedules of an app are published."""
         return await self._link.call(("HGET", self._keys.cron_apps, app))  # type: ignore[no-any-return]
 
-    async def table(self, seal: Seal | None = None) -> list[Row]:
-        """Return all schedules, of every app; with a seal they have to be signed."""
+    async def table(self) -> list[Row]:
+        """Return all schedules, of every app."""
         replies = await self._link.exchange([("HGETALL", self._keys.cron), ("HGETALL", self._keys.cron_last)])
         table, last = (dict(accept(reply)) for reply in replies)
-        return rows_of(table, last, seal)
+        return rows_of(table, last)
 
     async def fire(self, row: Row, queue: str, firings: Sequence[Firing]) -> Fired:
         """Store the tasks of up to 1000 slots; what was stored before is not stored again."""
         return Fired(*await self._link.call(fire_call(self._keys, row.name, row.value, queue, firings)))
 
 
-def _row(name: bytes, value: bytes, last: bytes, seal: Seal | None) -> Row:
+def _row(name: bytes, value: bytes, last: bytes) -> Row:
     text = name.decode(errors="replace")
     if text.encode() != name:
         return Row(text, value, "", None, "schedule: the name is no text", 0, False)
     digits = last.partition(b":")[0]
     number = int(digits) if digits.removeprefix(b"-").isdigit() and len(digits) < 17 else 0
     try:
-        app, entry = decode_entry(text, value, seal)
+        app, entry = decode_entry(text, value)
     except WireError as error:
         return Row(text, value, "", None, str(error), abs(number), number > 0)
     return Row(text, value, app, entry, "", abs(number), number > 0)

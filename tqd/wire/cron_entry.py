@@ -2,8 +2,7 @@
 
     <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs]
 
-The app is readable without msgpack, because the script that replaces an app's schedules looks for it. With
-signing keys what follows it is sealed: whoever may only write into Redis must not have tasks signed.
+The app is readable without msgpack, because the script that replaces an app's schedules looks for it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from tqd.schedule.entry import MOST_LIMIT, CatchUp, Entry
 from tqd.task.model import NO_OPTIONS
 from tqd.wire.envelope import encode_envelope
 from tqd.wire.packing import pack, unpack_versioned, verify
-from tqd.wire.seal import Seal, is_sealed, unsealed
 
 VERSION = 1
 MAX_BYTES = 65 * 1_048_576
@@ -27,25 +25,18 @@ SLOT_HEADER = "tqd.slot"
 _ROOTS = ("version", "task", "queue", "spec", "tz", "catch_up", "limit", "args", "kwargs")
 
 
-def encode_entry(app: str, entry: Entry, seal: Seal | None = None) -> bytes:
+def encode_entry(app: str, entry: Entry) -> bytes:
     """Return the bytes of an app's schedule, without its name."""
     head = [VERSION, entry.task, entry.queue, entry.spec, entry.tz, entry.catch_up.value]
     parts = [*head, entry.catch_up_limit, list(entry.args), dict(entry.kwargs)]
-    packed = pack(parts, _ROOTS)
-    if seal is not None:
-        packed = seal.seal(_identity(app.encode(), entry.name), packed)
-    return app.encode() + b"\n" + packed
+    return app.encode() + b"\n" + pack(parts, _ROOTS)
 
 
-def decode_entry(name: str, data: bytes, seal: Seal | None = None) -> tuple[str, Entry]:
-    """Return the app and the schedule; raises Malformed, UnsupportedVersion, or Untrusted for the seal."""
+def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
+    """Return the app and the schedule; raises Malformed or UnsupportedVersion."""
     app, found, rest = data.partition(b"\n")
     if not found:
         raise Malformed("schedule: no app is named")
-    if seal is not None:
-        rest = seal.open(_identity(app, name), rest)
-    elif is_sealed(rest):
-        rest = unsealed(rest)
     parts = unpack_versioned(rest, VERSION, "schedule", MAX_BYTES)
     if len(parts) != len(_ROOTS):
         raise Malformed(f"schedule: {len(parts)} fields, expected {len(_ROOTS)}")
@@ -65,11 +56,6 @@ def decode_entry(name: str, data: bytes, seal: Seal | None = None) -> tuple[str,
         catch_up_limit=limit, args=args, kwargs=kwargs,
     )  # fmt: skip
     return app.decode(errors="replace"), entry
-
-
-def _identity(app: bytes, name: str) -> bytes:
-    # In place of a task's id: so that no schedule's signature fits another, or a task.
-    return b"schedule\0" + app + b"\0" + name.encode(errors="replace")
 
 
 def entry_envelope(entry: Entry, now_ms: int, slot: str, max_bytes: int = MAX_BYTES) -> bytes:

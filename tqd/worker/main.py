@@ -137,11 +137,6 @@ class _Worker:
         queue.bind(endpoint, namespace)
         if spec.signing_keys:
             queue.seal = Seal(spec.signing_keys)
-        elif queue.seal is not None and queue.registry.schedules():
-            raise BootError(
-                "the app has schedules, and its TaskQueue signing keys that the daemon does not know: the "
-                "keeper, which fires schedules, could not sign their tasks; set security.signing_keys_file"
-            )
         name = WorkerName(spec.node, spec.label, os.getpid(), start_ticks(os.getpid()) or 0)
         return WorkerStore(
             endpoint,

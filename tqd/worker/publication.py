@@ -13,7 +13,6 @@ from tqd.clock import monotonic
 from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
-from tqd.wire.seal import Seal
 
 RETRY_S = 1.0
 
@@ -21,20 +20,11 @@ RETRY_S = 1.0
 class Publication:
     """`run` until cancelled; `launched` is when the generation was launched, in monotonic s."""
 
-    def __init__(
-        self,
-        store: WorkerStore,
-        registry: Registry,
-        app: str,
-        launched: float,
-        log: Log,
-        seal: Seal | None = None,
-    ) -> None:
+    def __init__(self, store: WorkerStore, registry: Registry, app: str, launched: float, log: Log) -> None:
         self._store = store
         self._registry = registry
         self._app = app
         self._launched = launched
-        self._seal = seal
         self._log = log
         self._allowed = asyncio.Event()
 
@@ -55,7 +45,7 @@ class Publication:
         entries = self._registry.schedules()
         started_ms = self._store.now_ms() - round((monotonic() - self._launched) * 1000)
         try:
-            newest = await self._store.publish(self._app, started_ms, entries, self._seal)
+            newest = await self._store.publish(self._app, started_ms, entries)
         except StoreError as error:
             if not told:
                 self._log.warning("schedules are not published yet", count=len(entries), error=str(error))

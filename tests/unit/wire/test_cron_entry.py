@@ -12,14 +12,12 @@ from tqd.errors import Malformed, UnsupportedVersion
 from tqd.schedule.entry import CatchUp, Entry
 from tqd.wire.cron_entry import decode_entry, encode_entry, entry_envelope, slot_of
 from tqd.wire.envelope import decode_envelope
-from tqd.wire.seal import Seal, Untrusted
 
 ENTRY = Entry(
     name="n", task="shop.report", queue="low", spec="0 3 * * *", tz="Europe/Vienna", catch_up=CatchUp.ONCE,
     catch_up_limit=5, args=[1, datetime(2026, 1, 1, tzinfo=UTC)], kwargs={"deep": {"a": [b"x"]}},
 )  # fmt: skip
 PARTS: list[Any] = [1, "t", "q", "every 1s", "UTC", "skip", 100, [], {}]
-SEAL = Seal([b"k" * 16])
 SLOT = "2026-03-29T03:00:00.000+02:00"
 
 
@@ -68,30 +66,3 @@ def test_a_fired_task_is_an_envelope_that_says_its_slot() -> None:
 
 def test_a_task_that_is_run_by_hand_has_no_slot() -> None:
     assert slot_of(decode_envelope(entry_envelope(ENTRY, 1234, "")).headers) is None
-
-
-# -- signed ---------------------------------------------------------------------------------------
-
-
-def test_what_was_signed_is_read_with_the_key_and_shown_without() -> None:
-    data = encode_entry("shop:tq", ENTRY, SEAL)
-    assert data.startswith(b"shop:tq\n"), "the script looks for the app"
-    assert decode_entry("n", data, SEAL) == decode_entry("n", data) == ("shop:tq", ENTRY)
-
-
-def test_what_is_unsigned_is_not_read_where_there_are_keys() -> None:
-    with pytest.raises(Untrusted):
-        decode_entry("n", encode_entry("shop:tq", ENTRY), SEAL)
-
-
-@pytest.mark.parametrize(("name", "app"), [("m", "shop:tq"), ("n", "evil:tq")])
-def test_a_signature_fits_neither_another_name_nor_another_app(name: str, app: str) -> None:
-    signed = encode_entry("shop:tq", ENTRY, SEAL).partition(b"\n")[2]
-    with pytest.raises(Untrusted):
-        decode_entry(name, app.encode() + b"\n" + signed, SEAL)
-
-
-def test_a_signed_schedule_is_no_task() -> None:
-    signed = encode_entry("shop:tq", ENTRY, SEAL).partition(b"\n")[2]
-    with pytest.raises(Untrusted):
-        SEAL.open(bytes(16), signed)
