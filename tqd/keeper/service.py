@@ -18,8 +18,8 @@ from tqd.config.model import Config
 from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
-from tqd.keeper.patience import Patience
 from tqd.keeper.fitness import refusal, tell
+from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -42,6 +42,7 @@ from tqd.wire.messages import (
     WorkerGone,
     WorkerUp,
 )
+from tqd.wire.seal import Seal
 
 BEAT_S = 1.0
 CLOCK_S = 60.0
@@ -68,7 +69,15 @@ _RETRY_S = 0.5
 class Keeper:
     """`serve` runs until the master says drain, or is gone."""
 
-    def __init__(self, config: Config, node: NodeName, store: NodeStore, pipes: ChildPipes, log: Log) -> None:
+    def __init__(
+        self,
+        config: Config,
+        node: NodeName,
+        store: NodeStore,
+        pipes: ChildPipes,
+        log: Log,
+        seal: Seal | None = None,
+    ) -> None:
         self._config = config
         self._store = store
         self._log = log
@@ -79,7 +88,7 @@ class Keeper:
             store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
         )
         app, scheduler = config.tasks.app, config.scheduler
-        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log)
+        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
         self._expected: set[str] = set()
@@ -118,7 +127,7 @@ class Keeper:
         """Reach Redis and look whether it is fit; returns why not, when nobody could work with it."""
         await self._insist(self._renew)
         try:
-            advice = await self._store.advice(self._config.workers.initial_count)
+            advice = await self._store.advice(self._config.workers)
         except StoreError as error:
             self._log.debug("redis was not looked at", error=str(error))
             return ""
