@@ -13,6 +13,7 @@ from tqd.cli import view_cron
 from tqd.cli.lines import Line, render
 from tqd.cli.output import style_of, width_of
 from tqd.cli.redis_access import Access, access
+from tqd.config.secret import read_signing_keys
 from tqd.schedule.entry import Entry
 from tqd.store import cron_table
 from tqd.store.calls import NewTask, store_new
@@ -20,7 +21,8 @@ from tqd.store.cron_table import Row
 from tqd.store.talk import Talk
 from tqd.system import exits
 from tqd.task.identity import NOISE_BYTES, task_id, to_text
-from tqd.wire.cron_entry import entry_envelope
+from tqd.wire.cron_entry import entry_envelope, trust_entry
+from tqd.wire.seal import Seal, Untrusted
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,8 +68,15 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
     if row.entry is None:
         print(f"tqd: the schedule {row.name} cannot be read: {row.problem}", file=sys.stderr)
         return exits.FAILURE
+    keys = read_signing_keys(redis.config, os.environ)
+    seal = Seal(keys) if keys else None
+    try:
+        trust_entry(row.name, row.value, seal)
+    except Untrusted as error:
+        print(f"tqd: the schedule {row.name} is not to be trusted: {error}", file=sys.stderr)
+        return exits.FAILURE
     identity = task_id(now_ms, 0, os.urandom(NOISE_BYTES))
-    redis.lead(_stored(redis, row.entry, identity, now_ms))
+    redis.lead(_stored(redis, row.entry, identity, now_ms, seal))
     text = to_text(identity)
     if options.json:
         print(json.dumps({"name": row.name, "task": row.entry.task, "id": text}, indent=2))
@@ -76,8 +85,9 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
     return exits.OK
 
 
-def _stored(redis: Access, entry: Entry, identity: bytes, now_ms: int) -> Talk[None]:
-    task = NewTask(identity, entry.queue, entry_envelope(entry, now_ms, ""))
+def _stored(redis: Access, entry: Entry, identity: bytes, now_ms: int, seal: Seal | None) -> Talk[None]:
+    envelope = entry_envelope(entry, now_ms, "")
+    task = NewTask(identity, entry.queue, envelope if seal is None else seal.seal(identity, envelope))
     yield [store_new(redis.keys, f"{os.urandom(8).hex()}.0", 1, [task])]
 
 

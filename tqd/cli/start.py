@@ -136,11 +136,13 @@ class Builder:
 
     def launch(self, config: Config) -> Launch:
         """Return what children are started from by this configuration."""
-        return Launch(config=config, plan=fleet_plan(config), mains=self._mains(config))
+        keys = read_signing_keys(config, self._sources.environ)
+        mains = self._mains(config, keys)
+        return Launch(config=config, plan=fleet_plan(config), mains=mains, signing_keys=keys)
 
-    def _mains(self, config: Config) -> ChildMains:
+    def _mains(self, config: Config, signing_keys: tuple[bytes, ...]) -> ChildMains:
         server, launched = self._server, monotonic()
-        used, signing_keys = config, read_signing_keys(config, self._sources.environ)
+        used = config
         check_tls_files(config)
         if server is not None:
             used = replace(config, redis=replace(config.redis, url=server.url))
@@ -160,6 +162,7 @@ class Builder:
                 url=url or used.redis.url,
                 namespace=namespace or config.redis.namespace,
                 password=self._password,
+                signing_keys=signing_keys,
             )
             return _logged(config, self._arm(Role.KEEPER, functools.partial(keeper_main, spec)))
 

@@ -18,7 +18,8 @@ from tqd.schedule.entry import CatchUp, Entry
 from tqd.schedule.timetable import ScheduleError, Timetable, first_slot, timetable
 from tqd.store.cron_table import MAX_FIRED, CronStore, Fired, Row
 from tqd.task.identity import NOISE_BYTES, task_ids
-from tqd.wire.cron_entry import entry_envelope
+from tqd.wire.cron_entry import entry_envelope, trust_entry
+from tqd.wire.seal import Seal, Untrusted
 
 RETRY_S = 0.5
 REFUSED_S = 5.0
@@ -48,8 +49,17 @@ class _Schedule:
 class Firer:
     """`run` until cancelled. Fires the schedules of `app`, at most `max_tasks` of one in one call."""
 
-    def __init__(self, store: CronStore, app: str, tick_s: float, max_tasks: int, log: Log) -> None:
+    def __init__(
+        self,
+        store: CronStore,
+        app: str,
+        tick_s: float,
+        max_tasks: int,
+        log: Log,
+        seal: Seal | None = None,
+    ) -> None:
         self._store = store
+        self._seal = seal
         self._app = app
         self._tick_s = tick_s
         self._max_tasks = min(max_tasks, MAX_FIRED)
@@ -119,8 +129,9 @@ class Firer:
         if known is not None and known.row.value == row.value and known.last_ms == row.last_ms:
             return known
         try:
+            trust_entry(row.name, row.value, self._seal)
             return _Schedule(row, row.entry, timetable(row.entry.spec, row.entry.tz), self._store.now_ms())
-        except ScheduleError as error:
+        except (ScheduleError, Untrusted) as error:
             self._complain(row, str(error))
             return None
 
@@ -141,7 +152,7 @@ class Firer:
             return
         ids = task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(slots)))
         firings = [
-            (slot, task_id, entry_envelope(entry, now_ms, schedule.table.local(slot)))
+            (slot, task_id, self._signed(task_id, entry_envelope(entry, now_ms, schedule.table.local(slot))))
             for slot, task_id in zip(slots, ids, strict=True)
         ]
         try:
@@ -153,6 +164,9 @@ class Firer:
             self._log.error("a schedule cannot be fired yet", schedule=entry.name, error=str(error))
             return
         await self._heard(schedule, fired)
+
+    def _signed(self, task_id: bytes, envelope: bytes) -> bytes:
+        return envelope if self._seal is None else self._seal.seal(task_id, envelope)
 
     async def _heard(self, schedule: _Schedule, fired: Fired) -> None:
         if fired.changed:

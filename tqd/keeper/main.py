@@ -15,13 +15,14 @@ from tqd.store.node_store import NodeStore
 from tqd.system.fork import ChildPipes, unblock
 from tqd.system.loop import run
 from tqd.task.names import NodeName
+from tqd.wire.seal import Seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeeperSpec:
     """What the master decides for the keeper; url and namespace are those its workers use.
 
-    `password` is for Redis, when the URL has none.
+    `password` is for Redis, when the URL has none; `signing_keys` are for what schedules fire.
     """
 
     config: Config
@@ -29,6 +30,7 @@ class KeeperSpec:
     url: str
     namespace: str
     password: str = field(default="", repr=False)
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
@@ -40,7 +42,8 @@ def keeper_main(spec: KeeperSpec, pipes: ChildPipes) -> int:
 async def _serve(spec: KeeperSpec, pipes: ChildPipes) -> None:
     endpoint = Endpoint.configured(spec.config.redis, spec.url, spec.password)
     store = NodeStore(endpoint, Keys(spec.namespace), str(spec.node))
-    keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"))
+    seal = Seal(spec.signing_keys) if spec.signing_keys else None
+    keeper = Keeper(spec.config, spec.node, store, pipes, Log(role="keeper"), seal)
     # The master's word comes over the pipe; when it is dead, the pipe's end says so.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
     unblock()

@@ -42,6 +42,7 @@ from tqd.wire.messages import (
     WorkerGone,
     WorkerUp,
 )
+from tqd.wire.seal import Seal
 
 BEAT_S = 1.0
 CLOCK_S = 60.0
@@ -74,7 +75,15 @@ Gone = tuple[str, Culprit | None, bool]
 class Keeper:
     """`serve` runs until the master says drain, or is gone."""
 
-    def __init__(self, config: Config, node: NodeName, store: NodeStore, pipes: ChildPipes, log: Log) -> None:
+    def __init__(
+        self,
+        config: Config,
+        node: NodeName,
+        store: NodeStore,
+        pipes: ChildPipes,
+        log: Log,
+        seal: Seal | None = None,
+    ) -> None:
         self._config = config
         self._store = store
         self._log = log
@@ -85,7 +94,7 @@ class Keeper:
             store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
         )
         app, scheduler = config.tasks.app, config.scheduler
-        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log)
+        self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
         self._pidfds: dict[str, int] = {}
         self._expected: set[str] = set()
@@ -125,7 +134,7 @@ class Keeper:
         """Reach Redis and look whether it is fit; returns why not, when nobody could work with it."""
         await self._insist(self._renew)
         try:
-            advice = await self._store.advice(self._config.workers.initial_count)
+            advice = await self._store.advice(self._config.workers)
         except StoreError as error:
             self._log.debug("redis was not looked at", error=str(error))
             return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tqd.config.diff import Change
 from tqd.config.model import Config
@@ -26,11 +26,12 @@ class ChildMains:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """All that a generation of children needs."""
+    """All that a generation of children needs. The `mains` have the keys: they tell whether those changed."""
 
     config: Config
     plan: FleetPlan
     mains: ChildMains
+    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 Relaunch = Callable[[Launch], tuple[Launch, tuple[Change, ...]]]

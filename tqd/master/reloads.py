@@ -68,8 +68,7 @@ class Reloads:
         launch = replace(launch, plan=replace(launch.plan, overlap=overlap))
         self._next = launch, changes
         # A roll that is on may be done or refused before this one begins: the keeper is then of either.
-        touched = (diff(old.config, launch.config) for old in self._launches.values())
-        return launch, any(change.key in FOR_THE_KEEPER for changes in touched for change in changes)
+        return launch, any(_differs_for_the_keeper(old, launch) for old in self._launches.values())
 
     def wait(self, answer: Answer, until: str) -> None:
         """Answer somebody when the next roll has come so far: serving, or drained."""
@@ -168,3 +167,8 @@ def progress(fleet: Fleet, generation: int) -> str:
     tasks = sum(seat.busy for seat in old)
     noun = "1 old worker is" if len(old) == 1 else f"{len(old)} old workers are"
     return f"generation {generation} serves; {noun} leaving with {tasks} tasks in hand"
+
+
+def _differs_for_the_keeper(old: Launch, new: Launch) -> bool:
+    changes = diff(old.config, new.config)
+    return old.signing_keys != new.signing_keys or any(one.key in FOR_THE_KEEPER for one in changes)

@@ -17,6 +17,7 @@ from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.store.talk import Talk
 from tqd.wire.cron_entry import decode_entry, encode_entry
+from tqd.wire.seal import Seal
 
 MAX_FIRED = 1000
 """Slots in one call of the script."""
@@ -59,11 +60,13 @@ Firing = tuple[int, bytes, bytes]
 """A slot in ms, the task's id, its envelope."""
 
 
-def publish_call(keys: Keys, app: str, started_ms: int, now_ms: int, entries: Sequence[Entry]) -> Command:
+def publish_call(
+    keys: Keys, app: str, started_ms: int, now_ms: int, entries: Sequence[Entry], seal: Seal | None = None
+) -> Command:
     """Return the call that replaces an app's schedules; `started_ms` is when its code was started."""
     rows: list[str | bytes | int] = []
     for entry in entries:
-        rows += (entry.name, encode_entry(app, entry), entry.fingerprint)
+        rows += (entry.name, encode_entry(app, entry, seal), entry.fingerprint)
     return (
         "EVALSHA", _PUBLISH, 3, keys.cron, keys.cron_last, keys.cron_apps, app, started_ms, now_ms, *rows,
     )  # fmt: skip

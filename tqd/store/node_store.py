@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tqd.clock import monotonic
+from tqd.config.model import WorkersConfig
 from tqd.errors import StoreError, StoreFull, StoreUnavailable
 from tqd.store import calls, settling
 from tqd.store.bells import ring
@@ -69,9 +70,9 @@ class NodeStore:
         """Return for how long Redis has not answered, in s; 0.0 while it does."""
         return self._link.outage.down_s(monotonic())
 
-    async def advice(self, workers: int) -> list[Advice]:
-        """Return what is wrong with this Redis for a daemon of so many workers."""
-        return diagnose(await aask(self._link), connections(workers))
+    async def advice(self, workers: WorkersConfig) -> list[Advice]:
+        """Return what is wrong with this Redis for a daemon with so many workers; more may come later."""
+        return diagnose(await aask(self._link), connections(workers.initial_count))
 
     async def synchronise(self) -> None:
         """Measure Redis's time."""

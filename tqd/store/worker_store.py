@@ -19,6 +19,7 @@ from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.cron_table import publish_call
 from tqd.store.keys import Keys
 from tqd.task.settle import Settlement
+from tqd.wire.seal import Seal
 
 BELL_WAIT_S = 10.0
 _BELL_MARGIN_S = 5.0
@@ -156,12 +157,14 @@ class WorkerStore:
         """Make parked tasks ready; returns how many this call moved."""
         return int(await self._errand.call(calls.unpark(self._keys, name, queue, ids)))
 
-    async def publish(self, app: str, started_ms: int, entries: Sequence[Entry]) -> bool:
+    async def publish(
+        self, app: str, started_ms: int, entries: Sequence[Entry], seal: Seal | None = None
+    ) -> bool:
         """Replace the schedules of an app; False when newer code has declared others.
 
-        `started_ms`: when this code was started, in epoch ms of Redis's clock.
+        `started_ms`: when this code was started, in epoch ms of Redis's clock. `seal` signs them.
         """
-        call = publish_call(self._keys, app, started_ms, self.now_ms(), entries)
+        call = publish_call(self._keys, app, started_ms, self.now_ms(), entries, seal)
         return int(await self._errand.call(call)) >= 0
 
     async def leave(self) -> None:

@@ -2,7 +2,9 @@
 
     <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs]
 
-The app is readable without msgpack, because the script that replaces an app's schedules looks for it.
+What follows the app may be signed (`seal`), as what a schedule fires is signed by a keeper: who can write
+into Redis must not have it sign. The app is readable without msgpack, because the script that replaces an
+app's schedules looks for it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from tqd.schedule.entry import MOST_LIMIT, CatchUp, Entry
 from tqd.task.model import NO_OPTIONS
 from tqd.wire.envelope import encode_envelope
 from tqd.wire.packing import pack, unpack_versioned, verify
+from tqd.wire.seal import Seal, Untrusted, is_sealed, unsealed
 
 VERSION = 1
 MAX_BYTES = 65 * 1_048_576
@@ -25,19 +28,40 @@ SLOT_HEADER = "tqd.slot"
 _ROOTS = ("version", "task", "queue", "spec", "tz", "catch_up", "limit", "args", "kwargs")
 
 
-def encode_entry(app: str, entry: Entry) -> bytes:
-    """Return the bytes of an app's schedule, without its name."""
+def encode_entry(app: str, entry: Entry, seal: Seal | None = None) -> bytes:
+    """Return the bytes of an app's schedule, without its name; `seal` signs them for this name."""
     head = [VERSION, entry.task, entry.queue, entry.spec, entry.tz, entry.catch_up.value]
     parts = [*head, entry.catch_up_limit, list(entry.args), dict(entry.kwargs)]
-    return app.encode() + b"\n" + pack(parts, _ROOTS)
+    packed = pack(parts, _ROOTS)
+    if seal is not None:
+        packed = seal.seal(_subject(entry.name, app.encode()), packed)
+    return app.encode() + b"\n" + packed
+
+
+def trust_entry(name: str, data: bytes, seal: Seal | None) -> None:
+    """Pass when a schedule may be fired by one with these keys; else raises Untrusted.
+
+    Without keys a signed one is refused too: what it fires would be unsigned, and would never run.
+    """
+    app, _, rest = data.partition(b"\n")
+    if seal is not None:
+        seal.open(_subject(name, app), rest)
+    elif is_sealed(rest):
+        raise Untrusted("signed", "the app signs, and no key is here; set security.signing_keys_file")
+
+
+def _subject(name: str, app: bytes) -> bytes:
+    """Return what the signature of a schedule covers beside its bytes."""
+    return b"schedule\n" + name.encode(errors="replace") + b"\n" + app
 
 
 def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
-    """Return the app and the schedule; raises Malformed or UnsupportedVersion."""
+    """Return the app and the schedule, signed or not; raises Malformed or UnsupportedVersion."""
     app, found, rest = data.partition(b"\n")
     if not found:
         raise Malformed("schedule: no app is named")
-    parts = unpack_versioned(rest, VERSION, "schedule", MAX_BYTES)
+    packed = unsealed(rest) if is_sealed(rest) else rest
+    parts = unpack_versioned(packed, VERSION, "schedule", MAX_BYTES)
     if len(parts) != len(_ROOTS):
         raise Malformed(f"schedule: {len(parts)} fields, expected {len(_ROOTS)}")
     _, task, queue, spec, tz, catch_up, limit, args, kwargs = parts

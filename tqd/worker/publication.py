@@ -13,6 +13,7 @@ from tqd.clock import monotonic
 from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
+from tqd.wire.seal import Seal
 
 RETRY_S = 1.0
 
@@ -20,7 +21,16 @@ RETRY_S = 1.0
 class Publication:
     """`run` until cancelled; `launched` is when the generation was launched, in monotonic s."""
 
-    def __init__(self, store: WorkerStore, registry: Registry, app: str, launched: float, log: Log) -> None:
+    def __init__(
+        self,
+        store: WorkerStore,
+        registry: Registry,
+        app: str,
+        launched: float,
+        log: Log,
+        seal: Seal | None = None,
+    ) -> None:
+        self._seal = seal
         self._store = store
         self._registry = registry
         self._app = app
@@ -45,7 +55,7 @@ class Publication:
         entries = self._registry.schedules()
         started_ms = self._store.now_ms() - round((monotonic() - self._launched) * 1000)
         try:
-            newest = await self._store.publish(self._app, started_ms, entries)
+            newest = await self._store.publish(self._app, started_ms, entries, self._seal)
         except StoreError as error:
             if not told:
                 self._log.warning("schedules are not published yet", count=len(entries), error=str(error))

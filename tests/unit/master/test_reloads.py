@@ -32,12 +32,14 @@ class Desk:
         self.first = launch(**values)
         self.reloads = Reloads(self.first, self.relaunch)
         self.answers: dict[str, list[dict[str, Any]]] = {}
+        self.signing_keys: tuple[bytes, ...] = ()
 
     def relaunch(self, current: Launch) -> tuple[Launch, tuple[Change, ...]]:
         """Do what the command's builder does."""
         new = config(**self.file)
         used = effective(current.config, new)
-        return Launch(config=used, plan=self.first.plan, mains=self.first.mains), diff(current.config, new)
+        again = replace(self.first, config=used, signing_keys=self.signing_keys)
+        return again, diff(current.config, new)
 
     def ask(self, who: str, until: str = "drained", overlap: int | None = None) -> bool:
         """Prepare and wait; returns whether the keeper is touched."""
@@ -261,6 +263,12 @@ def test_the_keeper_is_left_alone_by_other_changes(key: str, value: object) -> N
     assert desk.ask("a") is False
     desk.file[key] = value
     assert desk.ask("a") is False
+
+
+def test_the_keeper_is_touched_by_new_signing_keys_in_the_same_file() -> None:
+    desk = Desk()
+    desk.signing_keys = (b"n" * 16,)
+    assert desk.ask("a") is True
 
 
 def test_the_keeper_is_touched_when_a_change_that_is_on_its_way_is_taken_back() -> None:
