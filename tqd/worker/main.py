@@ -27,6 +27,7 @@ from tqd.task.names import WorkerName
 from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, ReopenLog
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
+from tqd.worker.own_end import listen
 from tqd.worker.probe import ProbeInflight
 from tqd.worker.stacks import StackSignal
 
@@ -101,8 +102,7 @@ class _Worker:
             self._spec.config, queue.registry, store, self._channel, self._log, inflight
         )
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
-        if inflight is not None:
-            inflight.watch_kills()
+        listen(self._channel)
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)
         if self._drain_s is not None:
