@@ -30,6 +30,12 @@ GRACE_S = 5.0
 
 DEADLINE_S = 60.0
 
+TROUBLE = ("redis_kill", "redis_pause", "client_kill", "latency", "half_open")
+"""Kinds that cut or block a worker's way to Redis: what has ended meanwhile is settled later."""
+
+RECONNECT_S = 5.0
+"""How long a worker may take to be back when Redis answers again: the promise."""
+
 
 class World:
     """One Redis that writes everything to disk, two daemons (the second over a proxy), two producers."""
@@ -43,6 +49,7 @@ class World:
         self._seed = seed
         self._stack = ExitStack()
         self._trouble_s = 0.0
+        self._calm_s = 0.0
         self.hosts: list[Host] = []
         self.struck: list[str] = []
 
@@ -73,10 +80,14 @@ class World:
         """Let one fault happen, and wait until it is over."""
         time.sleep(fault.pause_s)
         self.producers.check()
-        self._trouble_s = 0.0
+        if monotonic() > self._calm_s:
+            self._trouble_s = 0.0
         self.struck.append(f"{monotonic():.3f} {fault}")
         strike: Callable[[Fault], float | None] = getattr(self, f"_{fault.kind}")
-        return strike(fault)
+        took_s = strike(fault)
+        if fault.kind in TROUBLE:
+            self._calm_s = monotonic() + RECONNECT_S
+        return took_s
 
     # -- processes -------------------------------------------------------------------------------
 
@@ -173,7 +184,7 @@ class World:
     # -- Redis and the way to it -----------------------------------------------------------------
 
     def _redis_kill(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.server.kill()
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
@@ -181,7 +192,7 @@ class World:
         return self._goes_on(monotonic())
 
     def _redis_pause(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.server.pause()
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
@@ -190,12 +201,13 @@ class World:
 
     def _client_kill(self, fault: Fault) -> float:
         now = monotonic()
+        self._trouble()
         self.server.client.client_kill_filter(_type="normal", skipme=True)
         self._meanwhile(fault)
         return self._goes_on(now)
 
     def _latency(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.proxy.delay_s = 0.15 * fault.amount
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
@@ -204,6 +216,7 @@ class World:
 
     def _half_open(self, fault: Fault) -> float:
         host, now = self.hosts[1], monotonic()
+        self._trouble()
         self.proxy.silent = True
         time.sleep(fault.hold_s)
         self.proxy.silent = False
@@ -220,8 +233,10 @@ class World:
         client = self.server.client
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
         self._meanwhile(fault)
+        there = self.scene.identities()
         time.sleep(fault.hold_s)
-        # Consumers go on: what was there is worked off although nothing can be added.
+        # Consumers go on, although nothing can be added.
+        until(lambda: not there & self.scene.identities(), "all that was there has ended", DEADLINE_S)
         client.config_set("maxmemory", 0)
         now = monotonic()
         until(lambda: self.producers.ledgers[0].last_s > now, "producers go on", DEADLINE_S)
@@ -248,7 +263,9 @@ class World:
     def _meanwhile(self, fault: Fault, spared: Set[int] = frozenset()) -> None:
         """Let the fault on top happen; nobody waits for its end."""
         if fault.on_top == "client_kill":
-            if not self._trouble_s:
+            if self.server.running and fault.kind != "redis_pause":
+                self._trouble()
+                self._calm_s = monotonic() + RECONNECT_S
                 self.server.client.client_kill_filter(_type="normal", skipme=True)
         elif fault.on_top == "keeper_kill":
             keeper = self.hosts[fault.daemon].keeper
@@ -260,6 +277,10 @@ class World:
                 now = monotonic()
                 send(pid, signal.SIGKILL)
                 self._cause("worker killed", {pid}, now)
+
+    def _trouble(self) -> None:
+        """Note that the way to Redis is troubled from now on, if it is not already."""
+        self._trouble_s = self._trouble_s or monotonic()
 
     def _cause(self, why: str, pids: Set[int], since_s: float, until_s: float | None = None) -> None:
         # While Redis or the way to it is in trouble, what has ended is not settled at once.
