@@ -55,10 +55,6 @@ class Scene:
         """Return how many tasks have not ended."""
         return int(self.server.client.hlen(KEYS.task))  # type: ignore[arg-type]
 
-    def identities(self) -> set[bytes]:
-        """Return the ids of all tasks that have not ended."""
-        return set(self.server.client.hkeys(KEYS.task))  # type: ignore[arg-type]
-
     def verdict(self, acknowledged: Mapping[int, bool], causes: Iterable[Cause]) -> Verdict:
         """Return what became of the tasks; to be asked when nothing runs any more."""
         places(self.server.client, KEYS)

@@ -28,6 +28,9 @@ HUNG_AFTER_S = 2.0
 GRACE_S = 5.0
 """The orphan grace (3 s), and what may come after it."""
 
+TOLD_S = 2.0
+"""A worker that was taken for dead is told so by the answer to its next claim."""
+
 DEADLINE_S = 60.0
 
 TROUBLE = ("redis_kill", "redis_pause", "client_kill", "latency", "half_open")
@@ -177,8 +180,8 @@ class World:
         for pid in pids:
             send(pid, signal.SIGCONT)
         host.whole()
-        # Its workers may have gone on with what was others' before they were told.
-        self._cause("daemon stopped", pids, now, monotonic())
+        # Its workers may go on with what is others', and begin what they had just claimed, until they are told.
+        self._cause("daemon stopped", pids, now, monotonic() + TOLD_S)
         return took_s
 
     # -- Redis and the way to it -----------------------------------------------------------------
@@ -226,17 +229,17 @@ class World:
         host.whole()
         took_s = self._goes_on(healed_s, lambda pid: pid in host.family())
         if fault.hold_s > self.lease_s / 2:
-            self._cause("daemon cut off", family, now, monotonic())
+            self._cause("daemon cut off", family, now, monotonic() + TOLD_S)
         return took_s
 
     def _redis_full(self, fault: Fault) -> float:
         client = self.server.client
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
         self._meanwhile(fault)
-        there = self.scene.identities()
+        full_s = monotonic()
         time.sleep(fault.hold_s)
         # Consumers go on, although nothing can be added.
-        until(lambda: not there & self.scene.identities(), "all that was there has ended", DEADLINE_S)
+        until(lambda: self._ended_since(full_s), "tasks end although Redis is full", DEADLINE_S)
         client.config_set("maxmemory", 0)
         now = monotonic()
         until(lambda: self.producers.ledgers[0].last_s > now, "producers go on", DEADLINE_S)
@@ -317,6 +320,9 @@ class World:
             if line.number in held and line.at_s > since_s and (line.word != "began") == (line.pid in pids):
                 found.setdefault(line.number, line.at_s)
         return found
+
+    def _ended_since(self, since_s: float) -> bool:
+        return any(line.word == "ended" and line.at_s > since_s for line in self.scene.lines()[-2000:])
 
     def _longest(self, at_s: dict[int, float], since_s: float) -> float | None:
         return max(at_s.values()) - since_s if at_s else None
