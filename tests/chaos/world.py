@@ -28,8 +28,9 @@ HUNG_AFTER_S = 2.0
 GRACE_S = 5.0
 """The orphan grace (3 s), and what may come after it."""
 
-TOLD_S = 2.0
-"""A worker that was taken for dead is told so by the answer to its next claim."""
+TOLD_S = 3.0
+"""A node that was away is judged within a third of a lease, or renews before; its workers are told so by the
+answer to their next claim."""
 
 DEADLINE_S = 60.0
 
@@ -110,7 +111,7 @@ class World:
         self._meanwhile(fault, {pid})
         time.sleep(fault.hold_s)
         send(pid, signal.SIGCONT)
-        took_s = self._goes_on(monotonic(), {pid})
+        took_s = self._goes_on(monotonic(), lambda pid: pid in host.family())
         host.whole()
         return took_s
 
@@ -180,7 +181,7 @@ class World:
         for pid in pids:
             send(pid, signal.SIGCONT)
         host.whole()
-        # Its workers may go on with what is others', and begin what they had just claimed, until they are told.
+        # Its workers go on with what is others', and begin what they had just claimed, until they are told.
         self._cause("daemon stopped", pids, now, monotonic() + TOLD_S)
         return took_s
 
@@ -215,7 +216,7 @@ class World:
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
         self.proxy.delay_s = 0.0
-        return self._goes_on(monotonic(), set(self.hosts[1].serving()))
+        return self._goes_on(monotonic(), lambda pid: pid in self.hosts[1].family())
 
     def _half_open(self, fault: Fault) -> float:
         host, now = self.hosts[1], monotonic()
@@ -291,15 +292,14 @@ class World:
         end_s = since_s if until_s is None else until_s
         self.causes.append(Cause(why, since_s, end_s, set(pids), SETTLING_S + unsettled_s))
 
-    def _goes_on(self, since_s: float, ours: Set[int] | Callable[[int], bool] = frozenset()) -> float:
-        """Return how long it took until a task began (in one of these processes, if some are given)."""
-        belongs = ours if callable(ours) else (lambda pid: not ours or pid in ours)
+    def _goes_on(self, since_s: float, ours: Callable[[int], bool] = lambda pid: True) -> float:
+        """Return how long it took until a task began (in one of our processes)."""
 
         def first() -> list[float]:
             lines = self.scene.lines()
             return [
                 line.at_s for line in lines[-5000:]
-                if line.word == "began" and line.at_s > since_s and belongs(line.pid)
+                if line.word == "began" and line.at_s > since_s and ours(line.pid)
             ]  # fmt: skip
 
         return min(until(first, "work goes on", DEADLINE_S)) - since_s
