@@ -63,7 +63,7 @@ def failing(context: Context, number: int) -> None:
     raise Unlucky(number)
 
 
-@tq.task(name="timed", timeout=0.25, max_retries=1, retry_delay=0.05)
+@tq.task(name="timed", timeout=0.25, max_retries=9, retry_delay=0.05)  # a stopped process has no time either
 async def timed(context: Context, number: int) -> None:
     tell("began", context, number)
     try:

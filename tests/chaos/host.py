@@ -24,7 +24,8 @@ class Host(Daemon):
             answer = self.ask(verb="status")
         except (OSError, ValueError):
             return {"state": "not running"}
-        rows = [answer.get("master"), answer.get("keeper"), *answer.get("workers", [])]
+        named = ("master", "keeper", "probe")
+        rows = [*(answer.get(name) for name in named), *answer.get("workers", [])]
         pids = [row["pid"] for row in rows if row and row["pid"]]
         self._seen |= {(pid, ticks) for pid in pids if (ticks := started(pid))}
         return answer
@@ -46,11 +47,7 @@ class Host(Daemon):
     def serving(self) -> dict[int, str]:
         """Return the ready workers, pid → id. The probe is none: to kill it says something about a task."""
         rows = self.status().get("workers", [])
-        return {
-            row["pid"]: row["id"]
-            for row in rows
-            if row["pid"] and row["state"] == "ready" and "probe" not in row["id"]
-        }
+        return {row["pid"]: row["id"] for row in rows if row["pid"] and row["state"] == "ready"}
 
     def family(self) -> list[int]:
         """Return the pids of all its processes, the master first."""

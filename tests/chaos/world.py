@@ -28,7 +28,17 @@ HUNG_AFTER_S = 2.0
 GRACE_S = 5.0
 """The orphan grace (3 s), and what may come after it."""
 
+TOLD_S = 3.0
+"""A node that was away is judged within a third of a lease, or renews before; its workers are told so by the
+answer to their next claim."""
+
 DEADLINE_S = 60.0
+
+TROUBLE = ("redis_kill", "redis_pause", "client_kill", "latency", "half_open")
+"""Kinds that cut or block a worker's way to Redis: what has ended meanwhile is settled later."""
+
+RECONNECT_S = 5.0
+"""How long a worker may take to be back when Redis answers again: the promise."""
 
 
 class World:
@@ -43,6 +53,7 @@ class World:
         self._seed = seed
         self._stack = ExitStack()
         self._trouble_s = 0.0
+        self._calm_s = 0.0
         self.hosts: list[Host] = []
         self.struck: list[str] = []
 
@@ -73,10 +84,14 @@ class World:
         """Let one fault happen, and wait until it is over."""
         time.sleep(fault.pause_s)
         self.producers.check()
-        self._trouble_s = 0.0
+        if monotonic() > self._calm_s:
+            self._trouble_s = 0.0
         self.struck.append(f"{monotonic():.3f} {fault}")
         strike: Callable[[Fault], float | None] = getattr(self, f"_{fault.kind}")
-        return strike(fault)
+        took_s = strike(fault)
+        if fault.kind in TROUBLE:
+            self._calm_s = monotonic() + RECONNECT_S
+        return took_s
 
     # -- processes -------------------------------------------------------------------------------
 
@@ -96,7 +111,7 @@ class World:
         self._meanwhile(fault, {pid})
         time.sleep(fault.hold_s)
         send(pid, signal.SIGCONT)
-        took_s = self._goes_on(monotonic(), {pid})
+        took_s = self._goes_on(monotonic(), lambda pid: pid in host.family())
         host.whole()
         return took_s
 
@@ -166,14 +181,14 @@ class World:
         for pid in pids:
             send(pid, signal.SIGCONT)
         host.whole()
-        # Its workers may have gone on with what was others' before they were told.
-        self._cause("daemon stopped", pids, now, monotonic())
+        # Its workers go on with what is others', and begin what they had just claimed, until they are told.
+        self._cause("daemon stopped", pids, now, monotonic() + TOLD_S)
         return took_s
 
     # -- Redis and the way to it -----------------------------------------------------------------
 
     def _redis_kill(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.server.kill()
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
@@ -181,7 +196,7 @@ class World:
         return self._goes_on(monotonic())
 
     def _redis_pause(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.server.pause()
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
@@ -190,20 +205,22 @@ class World:
 
     def _client_kill(self, fault: Fault) -> float:
         now = monotonic()
+        self._trouble()
         self.server.client.client_kill_filter(_type="normal", skipme=True)
         self._meanwhile(fault)
         return self._goes_on(now)
 
     def _latency(self, fault: Fault) -> float:
-        self._trouble_s = monotonic()
+        self._trouble()
         self.proxy.delay_s = 0.15 * fault.amount
         self._meanwhile(fault)
         time.sleep(fault.hold_s)
         self.proxy.delay_s = 0.0
-        return self._goes_on(monotonic(), set(self.hosts[1].serving()))
+        return self._goes_on(monotonic(), lambda pid: pid in self.hosts[1].family())
 
     def _half_open(self, fault: Fault) -> float:
         host, now = self.hosts[1], monotonic()
+        self._trouble()
         self.proxy.silent = True
         time.sleep(fault.hold_s)
         self.proxy.silent = False
@@ -213,15 +230,17 @@ class World:
         host.whole()
         took_s = self._goes_on(healed_s, lambda pid: pid in host.family())
         if fault.hold_s > self.lease_s / 2:
-            self._cause("daemon cut off", family, now, monotonic())
+            self._cause("daemon cut off", family, now, monotonic() + TOLD_S)
         return took_s
 
     def _redis_full(self, fault: Fault) -> float:
         client = self.server.client
         client.config_set("maxmemory", int(client.info("memory")["used_memory"]))
         self._meanwhile(fault)
+        full_s = monotonic()
         time.sleep(fault.hold_s)
-        # Consumers go on: what was there is worked off although nothing can be added.
+        # Consumers go on, although nothing can be added.
+        until(lambda: self._ended_since(full_s), "tasks end although Redis is full", DEADLINE_S)
         client.config_set("maxmemory", 0)
         now = monotonic()
         until(lambda: self.producers.ledgers[0].last_s > now, "producers go on", DEADLINE_S)
@@ -248,7 +267,9 @@ class World:
     def _meanwhile(self, fault: Fault, spared: Set[int] = frozenset()) -> None:
         """Let the fault on top happen; nobody waits for its end."""
         if fault.on_top == "client_kill":
-            if not self._trouble_s:
+            if self.server.running and fault.kind != "redis_pause":
+                self._trouble()
+                self._calm_s = monotonic() + RECONNECT_S
                 self.server.client.client_kill_filter(_type="normal", skipme=True)
         elif fault.on_top == "keeper_kill":
             keeper = self.hosts[fault.daemon].keeper
@@ -261,21 +282,24 @@ class World:
                 send(pid, signal.SIGKILL)
                 self._cause("worker killed", {pid}, now)
 
+    def _trouble(self) -> None:
+        """Note that the way to Redis is troubled from now on, if it is not already."""
+        self._trouble_s = self._trouble_s or monotonic()
+
     def _cause(self, why: str, pids: Set[int], since_s: float, until_s: float | None = None) -> None:
         # While Redis or the way to it is in trouble, what has ended is not settled at once.
         unsettled_s = since_s - self._trouble_s if self._trouble_s else 0.0
         end_s = since_s if until_s is None else until_s
         self.causes.append(Cause(why, since_s, end_s, set(pids), SETTLING_S + unsettled_s))
 
-    def _goes_on(self, since_s: float, ours: Set[int] | Callable[[int], bool] = frozenset()) -> float:
-        """Return how long it took until a task began (in one of these processes, if some are given)."""
-        belongs = ours if callable(ours) else (lambda pid: not ours or pid in ours)
+    def _goes_on(self, since_s: float, ours: Callable[[int], bool] = lambda pid: True) -> float:
+        """Return how long it took until a task began (in one of our processes)."""
 
         def first() -> list[float]:
             lines = self.scene.lines()
             return [
                 line.at_s for line in lines[-5000:]
-                if line.word == "began" and line.at_s > since_s and belongs(line.pid)
+                if line.word == "began" and line.at_s > since_s and ours(line.pid)
             ]  # fmt: skip
 
         return min(until(first, "work goes on", DEADLINE_S)) - since_s
@@ -296,6 +320,9 @@ class World:
             if line.number in held and line.at_s > since_s and (line.word != "began") == (line.pid in pids):
                 found.setdefault(line.number, line.at_s)
         return found
+
+    def _ended_since(self, since_s: float) -> bool:
+        return any(line.word == "ended" and line.at_s > since_s for line in self.scene.lines()[-2000:])
 
     def _longest(self, at_s: dict[int, float], since_s: float) -> float | None:
         return max(at_s.values()) - since_s if at_s else None
