@@ -156,7 +156,7 @@ class Firer:
             for slot, task_id in zip(slots, ids, strict=True)
         ]
         try:
-            fired = await self._store.fire(schedule.row, entry.queue, firings)
+            fired = await self._store.fire(schedule.row, entry, firings)
         except StoreUnavailable:
             raise
         except StoreError as error:

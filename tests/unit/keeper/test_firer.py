@@ -57,7 +57,7 @@ class Store:
         self.reads += 1
         return self.rows
 
-    async def fire(self, row: Row, queue: str, firings: Sequence[Firing]) -> Fired:
+    async def fire(self, row: Row, entry: Entry, firings: Sequence[Firing]) -> Fired:
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, Exception):
@@ -203,6 +203,7 @@ parts = st.tuples(
     st.sampled_from([1, 2, 0, None]), st.text(max_size=5), st.text(max_size=5), specs, zones,
     st.sampled_from([*CatchUp, "x"]).map(str), st.sampled_from([1, 100, 1000, 0, -1]),
     st.lists(values, max_size=3) | values, st.dictionaries(st.text(max_size=3), values, max_size=2) | values,
+    st.sampled_from([b"", b"dt\0k", b"x", None]),
 )  # fmt: skip
 lasts = st.one_of(
     st.binary(max_size=20), st.integers(-(10**17), 10**17).map(lambda ms: b"%d:x" % ms),
