@@ -167,6 +167,16 @@ def test_after_an_outage_many_slots_go_in_several_steps_without_a_pause() -> Non
     assert slots == sorted(set(slots))
 
 
+def test_large_payloads_go_one_by_one() -> None:
+    store = Store(entry(catch_up=CatchUp.ALL, args=["x" * 5_000_000]))
+    store.now += 60_000
+    chosen = firer(store)
+    done(chosen.step())
+    assert len(store.fired) == 1
+    done(chosen.step())
+    assert len(store.fired) == 2
+
+
 def test_a_schedule_of_which_nothing_is_noted_begins_now() -> None:
     store = Store(entry(catch_up=CatchUp.ALL), last_ms=0)
     chosen = firer(store)
