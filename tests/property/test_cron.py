@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from zoneinfo import ZoneInfo
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tqd.schedule.timetable import first_slot, timetable
+from tqd.schedule.zone import stretches
 
 ZONES = (
     "Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "America/Havana",
@@ -68,7 +70,7 @@ def brute(
     return [moment for moment in found if moment > begin]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), zone=st.sampled_from(ZONES), minute=fields(0, 59), hour=fields(0, 23))
 def test_the_slots_are_those_that_brute_force_finds(
     data: st.DataObject, zone: str, minute: tuple[str, frozenset[int]], hour: tuple[str, frozenset[int]]
@@ -105,3 +107,44 @@ def test_without_changes_of_the_clock_they_are_those_of_the_library(
     until_ms = round(expected[-1].timestamp() * 1000)
     found = list(timetable(spec, "UTC").slots(begin_ms, until_ms))
     assert [datetime.fromtimestamp(slot / 1000, UTC) for slot in found] == expected
+
+
+# -- every zone -----------------------------------------------------------------------------------
+
+FROM_S, TO_S = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2016, 2027))
+
+
+def clock_changes(name: str) -> Iterator[tuple[int, int, int]]:
+    """Yield when a zone's clocks are changed in ten years, in s, and the offsets before and after."""
+    for (_, end_s, before_s), (_, _, after_s) in pairwise(stretches(ZoneInfo(name), FROM_S, TO_S)):
+        if before_s != after_s:
+            yield end_s, before_s, after_s
+
+
+def noon_ms(moment_s: int, days: int, zone: ZoneInfo) -> int:
+    """Return noon in a zone, some days after a moment."""
+    day = datetime.fromtimestamp(moment_s, zone).date() + timedelta(days=days)
+    return round(datetime(day.year, day.month, day.day, 12, tzinfo=zone).timestamp() * 1000)
+
+
+def test_in_every_zone_a_time_of_the_day_fires_once_a_day_and_a_rhythm_goes_on() -> None:
+    wrong = []
+    looked: set[tuple[int, int, int]] = set()
+    for name in sorted(available_timezones()):
+        zone = ZoneInfo(name)
+        for change in clock_changes(name):
+            if change in looked:
+                continue  # zones that change alike
+            looked.add(change)
+            change_s = change[0]
+            begin_ms, end_ms = noon_ms(change_s, -2, zone), noon_ms(change_s, 2, zone)
+            hour = datetime.fromtimestamp(change_s - 1, zone).hour
+            for near in (hour - 1, hour, hour + 1, hour + 2):
+                table = timetable(f"30 {near % 24} * * *", name)
+                if len(list(table.slots(begin_ms, end_ms))) != 4:
+                    wrong.append(f"{name} {near % 24}:30 at {change_s}")
+            beats = list(timetable("*/15 * * * *", name).slots(begin_ms, end_ms))
+            if {later - beat for beat, later in pairwise(beats)} != {900_000}:
+                wrong.append(f"{name} */15 at {change_s}")
+    assert wrong == []
+    assert len(looked) > 300

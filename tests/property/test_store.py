@@ -162,14 +162,15 @@ class StoreMachine(RuleBasedStateMachine):
         name = sorted(self.model.schedules)[pick % len(self.model.schedules)]
         slots = {self.driver.now_ms - back_ms + n: self.next + n for n in range(count)}
         self.next += count
-        store, queue = self.keepers[keeper].cron, self.model.schedules[name]
+        store = self.keepers[keeper].cron
         (row,) = [row for row in self.do(store.table()) if row.name == name]
         firings = [(slot, identity(n), b"payload %d" % n) for slot, n in slots.items()]
-        new = self.model.fire(name, slots)
-        assert self.do(store.fire(row, queue, firings)) == (len(new), self.model.fired[name], 0)
+        new, entry = self.model.fire(name, slots), row.entry
+        assert entry is not None
+        assert self.do(store.fire(row, entry, firings)) == (len(new), self.model.fired[name], 0)
 
         def again() -> None:
-            assert self.do(store.fire(row, queue, firings)).stored <= 0
+            assert self.do(store.fire(row, entry, firings)).stored <= 0
 
         self.repeat = again
 

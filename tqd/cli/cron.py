@@ -16,11 +16,12 @@ from tqd.cli.redis_access import Access, access
 from tqd.config.secret import read_signing_keys
 from tqd.schedule.entry import Entry
 from tqd.store import cron_table
-from tqd.store.calls import NewTask, store_new
+from tqd.store.calls import NewTask, note_answer, store_new
 from tqd.store.cron_table import Row
 from tqd.store.talk import Talk
 from tqd.system import exits
 from tqd.task.identity import NOISE_BYTES, task_id, to_text
+from tqd.task.uniqueness import UniqueKey
 from tqd.wire.cron_entry import entry_envelope, trust_entry
 from tqd.wire.seal import Seal, Untrusted
 
@@ -76,19 +77,31 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
         print(f"tqd: the schedule {row.name} is not to be trusted: {error}", file=sys.stderr)
         return exits.FAILURE
     identity = task_id(now_ms, 0, os.urandom(NOISE_BYTES))
-    redis.lead(_stored(redis, row.entry, identity, now_ms, seal))
+    identity, duplicate = redis.lead(_stored(redis, row.entry, identity, now_ms, seal))
     text = to_text(identity)
     if options.json:
-        print(json.dumps({"name": row.name, "task": row.entry.task, "id": text}, indent=2))
+        facts = {"name": row.name, "task": row.entry.task, "id": text, "duplicate": duplicate}
+        print(json.dumps(facts, indent=2))
+    elif duplicate:
+        print(f"{text}  {row.entry.task} holds the schedule's unique key already: nothing was enqueued")
     else:
         print(f"{text}  {row.entry.task} on {row.entry.queue}, outside the slots of {row.name}")
     return exits.OK
 
 
-def _stored(redis: Access, entry: Entry, identity: bytes, now_ms: int, seal: Seal | None) -> Talk[None]:
+def _stored(
+    redis: Access, entry: Entry, identity: bytes, now_ms: int, seal: Seal | None
+) -> Talk[tuple[bytes, bool]]:
+    """Store the task; returns the id under which it is, and whether it was there already."""
     envelope = entry_envelope(entry, now_ms, "")
-    task = NewTask(identity, entry.queue, envelope if seal is None else seal.seal(identity, envelope))
-    yield [store_new(redis.keys, f"{os.urandom(8).hex()}.0", 1, [task])]
+    signed = envelope if seal is None else seal.seal(identity, envelope)
+    unique = UniqueKey.of(entry.held) if entry.held else None
+    task = NewTask(identity, entry.queue, signed, unique=unique)
+    (reply,) = yield [store_new(redis.keys, f"{os.urandom(8).hex()}.0", 1, [task])]
+    if unique is None:
+        return identity, False
+    note_answer([task], reply)
+    return unique.stored_id, unique.duplicate
 
 
 def _not_one(found: Sequence[Row], rows: Sequence[Row], name: str) -> int:

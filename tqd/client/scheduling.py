@@ -8,8 +8,11 @@ from datetime import timedelta, tzinfo
 from typing import Any, Protocol, TypeVar
 
 from tqd.app import Handler, Registry
+from tqd.client.options import PLAIN
+from tqd.client.route import Route
+from tqd.client.submission import unique_key
 from tqd.client.task_class import Task
-from tqd.client.task_function import TaskFunction
+from tqd.client.task_function import Call, TaskFunction
 from tqd.errors import RegistrationError
 from tqd.schedule.entry import DEFAULT_LIMIT, MAX_NAME_CHARS, MOST_LIMIT, CatchUp, Entry
 from tqd.schedule.timetable import ScheduleError, first_slot, interval_spec, timetable
@@ -140,7 +143,9 @@ def _called(
     """Return the schedule with its arguments as they travel; they must fit the task, and a payload."""
     try:
         positional, named = handler.signature.encode(args, kwargs)
-        full = replace(entry, args=positional, kwargs=named)
+        unique = unique_key(Call(Route(handler.name, handler, PLAIN), args, kwargs))
+        held = b"" if unique is None else unique.held
+        full = replace(entry, args=positional, kwargs=named, held=held)
         entry_envelope(full, 0, _LONGEST_SLOT, max_bytes)
     except TypeError as error:
         raise RegistrationError(

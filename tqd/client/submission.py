@@ -7,7 +7,7 @@ from typing import Any
 
 from tqd.client.task_function import Call
 from tqd.store.calls import NewTask
-from tqd.task.uniqueness import UniqueKey, Uniqueness, UniqueScope
+from tqd.task.uniqueness import UniqueKey, UniqueScope
 from tqd.wire.envelope import encode_envelope
 from tqd.wire.fingerprint import fingerprint
 from tqd.wire.seal import Seal
@@ -29,7 +29,7 @@ def new_task(
     envelope = encode_envelope(
         route.name, args, kwargs, route.queue, now_ms, options, route.headers, max_bytes
     )
-    unique = None if route.unique is None else _unique_key(call, route.unique)
+    unique = unique_key(call)
     if seal is not None:
         if unique is not None and unique.replace:
             # The signature covers the id, and what is replaced keeps its own.
@@ -41,8 +41,11 @@ def new_task(
     return NewTask(task_id, route.queue, envelope, route.eta_ms, route.delay_ms, unique)
 
 
-def _unique_key(call: Call[Any], rules: Uniqueness) -> UniqueKey:
-    route = call.route
+def unique_key(call: Call[Any]) -> UniqueKey | None:
+    """Return the key of a call; None when it is not unique."""
+    route, rules = call.route, call.route.unique
+    if rules is None:
+        return None
     # A key that somebody gives is never one that is made of arguments.
     key = (
         f"={rules.key}"

@@ -28,6 +28,9 @@ REFUSED_S = 5.0
 CHANGED_S = 0.05
 """After a schedule turned out to be another one: then all are read anew."""
 
+MOST_BYTES = 8 * 1_048_576
+"""In one call, but for a single task that is larger: others wait for Redis meanwhile."""
+
 _EARLY_S = 1.0
 _CLOCK_OFF_MS = 50
 
@@ -146,17 +149,17 @@ class Firer:
         entry, now_ms = schedule.entry, self._store.now_ms()
         found = due_slots(schedule.table, schedule.last_ms, now_ms, entry.catch_up, entry.catch_up_limit)
         self._tell_missed(schedule, found, now_ms)
-        slots = found[: self._max_tasks]
-        if not slots:
+        if not found:
             schedule.next_ms = first_slot(schedule.table, max(schedule.last_ms, now_ms))
             return
+        slots = found[: max(1, min(self._max_tasks, MOST_BYTES // len(schedule.row.value)))]
         ids = task_ids(now_ms, 0, os.urandom(NOISE_BYTES * len(slots)))
         firings = [
             (slot, task_id, self._signed(task_id, entry_envelope(entry, now_ms, schedule.table.local(slot))))
             for slot, task_id in zip(slots, ids, strict=True)
         ]
         try:
-            fired = await self._store.fire(schedule.row, entry.queue, firings)
+            fired = await self._store.fire(schedule.row, entry, firings)
         except StoreUnavailable:
             raise
         except StoreError as error:

@@ -29,6 +29,7 @@ class Entry:
     """A schedule: `spec` is a cron expression or `every 30s`, `tz` the zone of an expression.
 
     `args` and `kwargs` are as they travel (`Signature.encode`). `catch_up_limit` bounds `all`.
+    `held` is the scope and the key of a unique task (see `UniqueKey`), empty for others.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Entry:
     catch_up_limit: int = DEFAULT_LIMIT
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
+    held: bytes = b""
 
     @property
     def fingerprint(self) -> str:

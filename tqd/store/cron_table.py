@@ -72,12 +72,14 @@ def publish_call(
     )  # fmt: skip
 
 
-def fire_call(keys: Keys, name: str, value: bytes, queue: str, firings: Sequence[Firing]) -> Command:
-    """Return the call that stores the tasks of slots, in the order of the slots."""
+def fire_call(
+    keys: Keys, name: str, value: bytes, queue: str, firings: Sequence[Firing], held: bytes = b""
+) -> Command:
+    """Return the call that stores the tasks of slots, in their order; `held` is the key of a unique task."""
     parts = [part for firing in firings for part in firing]
     return (
-        "EVALSHA", _FIRE, 5, keys.cron, keys.cron_last, keys.task, keys.ready(queue), keys.bell(queue),
-        name, value, *parts,
+        "EVALSHA", _FIRE, 8, keys.cron, keys.cron_last, keys.task, keys.ready(queue), keys.bell(queue),
+        keys.attempts, keys.unique, keys.keyed, name, value, held, *parts,
     )  # fmt: skip
 
 
@@ -117,9 +119,10 @@ class CronStore:
         table, last = (dict(accept(reply)) for reply in replies)
         return rows_of(table, last)
 
-    async def fire(self, row: Row, queue: str, firings: Sequence[Firing]) -> Fired:
+    async def fire(self, row: Row, entry: Entry, firings: Sequence[Firing]) -> Fired:
         """Store the tasks of up to 1000 slots; what was stored before is not stored again."""
-        return Fired(*await self._link.call(fire_call(self._keys, row.name, row.value, queue, firings)))
+        call = fire_call(self._keys, row.name, row.value, entry.queue, firings, entry.held)
+        return Fired(*await self._link.call(call))
 
 
 def _row(name: bytes, value: bytes, last: bytes) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 LONGEST_KEY = 200
 """Characters of a key that somebody gives."""
@@ -54,6 +55,13 @@ class UniqueKey:
         self.stored_id = b""
         self.duplicate = False
         self.replaced = False
+
+    @classmethod
+    def of(cls, held: bytes) -> Self:
+        """Return the key that was noted as `held`."""
+        unique = cls("", "", UniqueScope.UNTIL_DONE, False)
+        unique.held = held
+        return unique
 
     def answered(self, stored_id: bytes, word: bytes) -> None:
         """Take in what Redis says: `new`, `duplicate` or `replaced`."""

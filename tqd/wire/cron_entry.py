@@ -1,6 +1,6 @@
 """A schedule as it stands in Redis, and the envelope of a task that it fires.
 
-    <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs]
+    <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs, unique key]
 
 What follows the app may be signed (`seal`), as what a schedule fires is signed by a keeper: who can write
 into Redis must not have it sign. The app is readable without msgpack, because the script that replaces an
@@ -25,13 +25,13 @@ MAX_BYTES = 65 * 1_048_576
 """The largest payload that may be configured, and the rest of a record."""
 
 SLOT_HEADER = "tqd.slot"
-_ROOTS = ("version", "task", "queue", "spec", "tz", "catch_up", "limit", "args", "kwargs")
+_ROOTS = ("version", "task", "queue", "spec", "tz", "catch_up", "limit", "args", "kwargs", "held")
 
 
 def encode_entry(app: str, entry: Entry, seal: Seal | None = None) -> bytes:
     """Return the bytes of an app's schedule, without its name; `seal` signs them for this name."""
     head = [VERSION, entry.task, entry.queue, entry.spec, entry.tz, entry.catch_up.value]
-    parts = [*head, entry.catch_up_limit, list(entry.args), dict(entry.kwargs)]
+    parts = [*head, entry.catch_up_limit, list(entry.args), dict(entry.kwargs), entry.held]
     packed = pack(parts, _ROOTS)
     if seal is not None:
         packed = seal.seal(_subject(entry.name, app.encode()), packed)
@@ -64,7 +64,7 @@ def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
     parts = unpack_versioned(packed, VERSION, "schedule", MAX_BYTES)
     if len(parts) != len(_ROOTS):
         raise Malformed(f"schedule: {len(parts)} fields, expected {len(_ROOTS)}")
-    _, task, queue, spec, tz, catch_up, limit, args, kwargs = parts
+    _, task, queue, spec, tz, catch_up, limit, args, kwargs, held = parts
     for what, value in (("task", task), ("queue", queue), ("spec", spec), ("zone", tz)):
         if type(value) is not str or not value:
             raise Malformed(f"schedule: the {what} is no text, or empty")
@@ -75,9 +75,11 @@ def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
     if type(args) is not list or type(kwargs) is not dict or any(type(key) is not str for key in kwargs):
         raise Malformed("schedule: args and kwargs are no array and no map of texts")
     verify([args, kwargs])
+    if type(held) is not bytes or held[:1] not in (b"", b"s", b"d"):
+        raise Malformed("schedule: the unique key is none")
     entry = Entry(
         name=name, task=task, queue=queue, spec=spec, tz=tz, catch_up=CatchUp(catch_up),
-        catch_up_limit=limit, args=args, kwargs=kwargs,
+        catch_up_limit=limit, args=args, kwargs=kwargs, held=held,
     )  # fmt: skip
     return app.decode(errors="replace"), entry
 

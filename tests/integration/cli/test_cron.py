@@ -39,7 +39,7 @@ def published(redis_server: RedisServer) -> RedisServer:
     async def report(secret: str = "") -> None: ...
 
     @tq.cron("0 0 29 2 *")
-    @tq.task(name="sweep")
+    @tq.task(name="sweep", unique=True)
     async def sweep() -> None: ...
 
     link, now_ms = SyncLink(Endpoint(redis_server.url)), wall_ms()
@@ -89,6 +89,8 @@ def test_run_enqueues_the_task_now_outside_its_slots(shell: Shell, published: Re
     assert client.lrange(KEYS.ready("low_priority"), 0, -1) == [bytes.fromhex(answer["id"])]
     assert client.hgetall(KEYS.cron_last) == before
     assert "sweep on default" in shell.tqd("cron", "run", "sweep")  # its task's name will do
+    assert "holds the schedule's unique key already" in shell.tqd("cron", "run", "sweep")
+    assert shell.json("cron", "run", "sweep")["duplicate"] is True
 
 
 @pytest.mark.parametrize("action", ["next", "run"])

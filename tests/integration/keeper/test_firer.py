@@ -275,7 +275,12 @@ def test_a_queue_that_cannot_be_written_holds_up_its_own_schedule_only(any_scene
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"shop:tq\n", b"shop:tq\n\xc1", b"shop:tq\n\x99\x01\xa1t\xa1q\xa1x\xa3UTC\xa4skip\x01\x90\x80"],
+    [
+        b"",
+        b"shop:tq\n",
+        b"shop:tq\n\xc1",
+        b"shop:tq\n\x9a\x01\xa1t\xa1q\xa1x\xa3UTC\xa4skip\x01\x90\x80\xc4\x00",
+    ],
 )
 def test_a_schedule_that_cannot_be_used_is_told_once_and_the_others_fire(
     any_scene: Scene, value: bytes, caplog: pytest.LogCaptureFixture

@@ -10,14 +10,17 @@ from tests.support.store_driver import StoreDriver, complete, identity, numbers,
 from tqd.errors import StoreFull, StoreMismatch
 from tqd.schedule.entry import CatchUp, Entry
 from tqd.store import cron_table
+from tqd.store.calls import NewTask, note_answer, store_new
 from tqd.store.cron_table import Fired, Row
+from tqd.task.uniqueness import UniqueKey
+from tqd.wire.cron_entry import decode_entry
 
 APP = "shop:tq"
 BEGIN = 1_000_000
 
 
-def entry(name: str = "n", spec: str = "every 1s", queue: str = "default", tz: str = "UTC") -> Entry:
-    return Entry(name=name, task="task", queue=queue, spec=spec, tz=tz, kwargs={"a": [1]})
+def entry(name: str = "n", spec: str = "every 1s", queue: str = "default", held: bytes = b"") -> Entry:
+    return Entry(name=name, task="task", queue=queue, spec=spec, kwargs={"a": [1]}, held=held)
 
 
 class Crons:
@@ -45,7 +48,8 @@ class Crons:
             self.number += 1
             firings.append((slot, identity(self.number), b"payload %d" % self.number))
         known = self.rows()[name].value if value is None else value
-        return Fired(*self.driver.run(cron_table.fire_call(self.keys, name, known, queue, firings)))
+        held = decode_entry(name, known)[1].held
+        return Fired(*self.driver.run(cron_table.fire_call(self.keys, name, known, queue, firings, held)))
 
 
 @pytest.fixture
@@ -260,3 +264,61 @@ def test_what_is_no_schedule_is_told_and_the_others_are_read(crons: Crons) -> No
     assert [rows[name].entry for name in "xyz"] == [None, None, None]
     assert "no app" in rows["x"].problem
     assert "newer" in rows["z"].problem or "version 7" in rows["z"].problem
+
+
+# -- unique tasks ---------------------------------------------------------------------------------
+
+KEY = b"dtask\0=k"
+
+
+def test_while_the_key_is_taken_slots_pass_without_a_task(crons: Crons) -> None:
+    crons.publish(entry(held=KEY))
+    assert crons.fire(BEGIN + 1000, BEGIN + 2000) == Fired(1, BEGIN + 2000, 0)
+    assert crons.fire(BEGIN + 3000) == Fired(0, BEGIN + 3000, 0)
+    driver = crons.driver
+    assert driver.places() == {1: "ready:default"}
+    claimed = driver.claim()
+    assert tokens(claimed) == [b"2:0:0:default"]
+    assert crons.fire(BEGIN + 4000) == Fired(0, BEGIN + 4000, 0)
+    assert driver.settle(complete(claimed.claims[0])) == []
+    assert crons.fire(BEGIN + 5000) == Fired(1, BEGIN + 5000, 0)
+    assert len(driver.places()) == 1
+    assert driver.client.hlen(crons.keys.unique) == driver.client.hlen(crons.keys.keyed) == 1
+
+
+def test_a_key_that_is_held_until_the_start_is_free_then(crons: Crons) -> None:
+    crons.publish(entry(held=b"s" + KEY[1:]))
+    crons.fire(BEGIN + 1000)
+    assert crons.fire(BEGIN + 2000).stored == 0
+    (claim,) = crons.driver.claim().claims
+    assert crons.fire(BEGIN + 3000).stored == 1
+    assert crons.driver.settle(complete(claim)) == []
+    assert crons.fire(BEGIN + 4000).stored == 0
+
+
+def test_a_key_of_a_task_that_was_enqueued_counts_and_the_other_way_round(crons: Crons) -> None:
+    crons.publish(entry(held=KEY))
+    driver = crons.driver
+
+    def enqueue(number: int) -> UniqueKey:
+        task = NewTask(identity(number), "default", b"x", unique=UniqueKey.of(KEY))
+        note_answer([task], driver.run(store_new(crons.keys, f"p{number}", 1, [task])))
+        assert task.unique is not None
+        return task.unique
+
+    assert not enqueue(100).duplicate
+    assert crons.fire(BEGIN + 1000).stored == 0
+    assert driver.settle(complete(driver.claim().claims[0])) == []
+    assert crons.fire(BEGIN + 2000).stored == 1
+    other = enqueue(101)
+    assert (other.duplicate, other.stored_id) == (True, identity(crons.number))
+
+
+@pytest.mark.parametrize("key", ["attempts", "unique", "keyed"])
+def test_a_key_of_unique_tasks_of_another_kind_fails_before_anything_is_fired(crons: Crons, key: str) -> None:
+    crons.publish(entry(held=KEY))
+    crons.driver.client.set(getattr(crons.keys, key), "garbage")
+    before = crons.driver.snapshot()
+    with pytest.raises(StoreMismatch):
+        crons.fire(BEGIN + 1000)
+    assert crons.driver.snapshot() == before

@@ -101,6 +101,23 @@ def test_arguments_are_those_of_the_moment_of_the_declaration(tq: TaskQueue) -> 
     assert entry.args == [[1]]
 
 
+def test_a_unique_task_has_the_key_of_these_arguments(tq: TaskQueue) -> None:
+    @tq.every("1h", args=[1], name="one")
+    @tq.every("1h", args=[2], name="two")
+    @tq.task(name="report", unique=True, unique_scope="until_started")
+    async def report(day: int) -> None: ...
+
+    one, two = tq.registry.schedules()
+    assert one.held != two.held
+    assert one.held.startswith(b"sreport\0#")
+
+    @tq.every("1h")
+    @tq.task(name="sweep", unique="k")
+    async def sweep() -> None: ...
+
+    assert tq.registry.schedules()[-1].held == b"dsweep\0=k"
+
+
 def test_the_same_declaration_again_is_the_same_schedule(tq: TaskQueue) -> None:
     def sweep() -> None: ...
 

@@ -57,7 +57,7 @@ class Store:
         self.reads += 1
         return self.rows
 
-    async def fire(self, row: Row, queue: str, firings: Sequence[Firing]) -> Fired:
+    async def fire(self, row: Row, entry: Entry, firings: Sequence[Firing]) -> Fired:
         if self.answers:
             answer = self.answers.pop(0)
             if isinstance(answer, Exception):
@@ -167,6 +167,16 @@ def test_after_an_outage_many_slots_go_in_several_steps_without_a_pause() -> Non
     assert slots == sorted(set(slots))
 
 
+def test_large_payloads_go_one_by_one() -> None:
+    store = Store(entry(catch_up=CatchUp.ALL, args=["x" * 5_000_000]))
+    store.now += 60_000
+    chosen = firer(store)
+    done(chosen.step())
+    assert len(store.fired) == 1
+    done(chosen.step())
+    assert len(store.fired) == 2
+
+
 def test_a_schedule_of_which_nothing_is_noted_begins_now() -> None:
     store = Store(entry(catch_up=CatchUp.ALL), last_ms=0)
     chosen = firer(store)
@@ -203,6 +213,7 @@ parts = st.tuples(
     st.sampled_from([1, 2, 0, None]), st.text(max_size=5), st.text(max_size=5), specs, zones,
     st.sampled_from([*CatchUp, "x"]).map(str), st.sampled_from([1, 100, 1000, 0, -1]),
     st.lists(values, max_size=3) | values, st.dictionaries(st.text(max_size=3), values, max_size=2) | values,
+    st.sampled_from([b"", b"dt\0k", b"x", None]),
 )  # fmt: skip
 lasts = st.one_of(
     st.binary(max_size=20), st.integers(-(10**17), 10**17).map(lambda ms: b"%d:x" % ms),

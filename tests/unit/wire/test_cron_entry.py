@@ -15,9 +15,10 @@ from tqd.wire.envelope import decode_envelope
 
 ENTRY = Entry(
     name="n", task="shop.report", queue="low", spec="0 3 * * *", tz="Europe/Vienna", catch_up=CatchUp.ONCE,
-    catch_up_limit=5, args=[1, datetime(2026, 1, 1, tzinfo=UTC)], kwargs={"deep": {"a": [b"x"]}},
+    catch_up_limit=5, held=b"dshop.report\0=k",
+    args=[1, datetime(2026, 1, 1, tzinfo=UTC)], kwargs={"deep": {"a": [b"x"]}},
 )  # fmt: skip
-PARTS: list[Any] = [1, "t", "q", "every 1s", "UTC", "skip", 100, [], {}]
+PARTS: list[Any] = [1, "t", "q", "every 1s", "UTC", "skip", 100, [], {}, b""]
 SLOT = "2026-03-29T03:00:00.000+02:00"
 
 
@@ -26,7 +27,7 @@ def test_a_schedule_comes_back_as_it_was() -> None:
 
 
 def test_the_bytes_of_version_1_stay_what_they_are() -> None:
-    data = b"shop:tq\n\x99\x01\xa1t\xa1q\xa8every 1s\xa3UTC\xa4skip\x64\x90\x80"
+    data = b"shop:tq\n\x9a\x01\xa1t\xa1q\xa8every 1s\xa3UTC\xa4skip\x64\x90\x80\xc4\x00"
     entry = Entry(name="n", task="t", queue="q", spec="every 1s", args=[], kwargs={})
     assert encode_entry("shop:tq", entry) == data
     assert decode_entry("n", data) == ("shop:tq", entry)
@@ -42,7 +43,7 @@ def test_other_bytes_are_no_schedule(data: bytes) -> None:
     ("place", "value"),
     [
         (1, 5), (1, ""), (2, None), (3, b"x"), (4, ""), (5, "never"), (5, 5), (5, []), (6, 0), (6, "1"),
-        (6, 1001), (6, True), (7, {}), (8, []), (8, {b"a": 1}),
+        (6, 1001), (6, True), (7, {}), (8, []), (8, {b"a": 1}), (9, "d"), (9, b"x"), (9, None),
     ],
 )  # fmt: skip
 def test_each_field_is_looked_at(place: int, value: object) -> None:
