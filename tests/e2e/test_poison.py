@@ -40,12 +40,25 @@ async def innocent(ctx: Context, number: int):
 )
 
 
+KILLS = 4
+
+
 def innocents(daemon: Daemon) -> set[str]:
     return {line for line in daemon.lines() if "attempt" in line}
 
 
 def deaths(daemon: Daemon) -> int:
     return len({line for line in daemon.lines() if line.startswith("poison")})
+
+
+def suspected(daemon: Daemon) -> None:
+    """Kill the worker from outside until its only task is a suspect, and the probe has it."""
+    for times in range(1, KILLS + 1):
+        daemon.wrote("t.started", times)
+        pid = next(iter(daemon.workers().values()))
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: daemon.workers().get("worker-1", pid) != pid, "another worker", 20)  # type: ignore[misc]
+    daemon.wrote("t.started", KILLS + 1)
 
 
 @pytest.mark.parametrize("way", ["kill", "crash", "exit"])
@@ -94,20 +107,15 @@ def test_a_poison_task_that_waits_does_not_keep_the_daemon_from_starting(
 def test_a_suspect_that_is_innocent_outlives_a_killed_probe_and_finishes(
     make: Start, producer: TaskQueue
 ) -> None:
-    """Somebody kills two workers and the probe: that is no task's fault."""
+    """Somebody kills workers again and again, and the probe: that is no task's fault."""
     daemon = make()
     daemon.start("-w", "1", "-C", "1")
     task = producer.enqueue("waits", "t")
-    for times in (1, 2):
-        daemon.wrote("t.started", times)
-        pid = next(iter(daemon.workers().values()))
-        os.kill(pid, signal.SIGKILL)
-        until(lambda pid=pid: daemon.workers().get("worker-1", pid) != pid, "another worker", 20)  # type: ignore[misc]
-    daemon.wrote("t.started", 3)
+    suspected(daemon)
     until(lambda: (daemon.status()["probe"] or {}).get("busy") == 1, "the probe has it", 20)
     assert "the probe (pid" in daemon.verb("status").stdout
     os.kill(daemon.status()["probe"]["pid"], signal.SIGKILL)
-    daemon.wrote("t.started", 4)
+    daemon.wrote("t.started", KILLS + 2)
     (daemon.directory / "journal.gate").touch()
     daemon.wrote("t.done")
     until(lambda: task.status() is None, "it is done", 20)
@@ -121,19 +129,14 @@ def test_a_reload_and_a_stop_give_the_probes_task_back_and_make_no_culprit(
     daemon = make(TQD_WORKERS__SHUTDOWN_GRACE_PERIOD="1")
     daemon.start("-w", "1", "-C", "1")
     producer.enqueue("waits", "t")
-    for times in (1, 2):
-        daemon.wrote("t.started", times)
-        pid = next(iter(daemon.workers().values()))
-        os.kill(pid, signal.SIGKILL)
-        until(lambda pid=pid: daemon.workers().get("worker-1", pid) != pid, "another worker", 20)  # type: ignore[misc]
-    daemon.wrote("t.started", 3)
+    suspected(daemon)
     before = daemon.status()["probe"]["pid"]
     assert daemon.reload().returncode == 0
-    daemon.wrote("t.started", 4)
+    daemon.wrote("t.started", KILLS + 2)
     assert daemon.status()["probe"]["pid"] != before, "it runs in a probe with the new code"
     assert daemon.stop("--kill").returncode == 0
     daemon.start("-w", "1")
-    daemon.wrote("t.started", 5)
+    daemon.wrote("t.started", KILLS + 3)
     (daemon.directory / "journal.gate").touch()
     daemon.wrote("t.done")
     assert producer.dead.count() == 0

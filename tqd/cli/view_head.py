@@ -142,7 +142,7 @@ def suspects(status: Status) -> str:
     if not waiting and not probe:
         return ""
     noun = "task waits" if waiting == 1 else "tasks wait"
-    text = f"suspects: {count(waiting)} {noun} to run alone after two workers died with them in hand"
+    text = f"suspects: {count(waiting)} {noun} to run alone: workers died with them in hand"
     if not probe:
         return text
     names = ", ".join(printable(str(name)) for name, _ in probe.get("names") or [])

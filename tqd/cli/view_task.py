@@ -18,7 +18,7 @@ from tqd.wire.records import ResultRecord
 
 RESULT_COLUMNS = 2_000
 NOWHERE = "in no place that was found"
-SUSPECT_TEXT = "it was there when two workers died: it waits to be run alone, in the probe"
+SUSPECT_TEXT = "workers died with it in hand: it waits to be run alone, in the probe"
 _TONES = {
     TaskState.DEAD: Tone.BAD,
     TaskState.PARKED: Tone.NOTE,
@@ -51,7 +51,7 @@ def facts(view: TaskView, *, full: bool = False, with_args: bool = False) -> dic
         "due_ms": view.due_ms or None,
         "worker": view.worker or None,
         "attempts": letter.attempts if letter else counts.attempts if counts else 0,
-        "crashes": counts.crashes if counts else 0,
+        "crashes": counts.deaths if counts else 0,
         "problem": view.problem or None,
     }
     if not full:
@@ -126,7 +126,7 @@ def _history(view: TaskView) -> list[Line]:
     if view.replays:
         out += field("replayed", f"{count(view.replays)} ×, last {moment(view.replayed_ms, now_ms)}")
     if letter is None and counts is not None:
-        out += field("attempts", f"{counts.attempts} failed, the worker died in {counts.crashes}")
+        out += field("attempts", f"{counts.attempts} failed, the worker died in {counts.deaths}")
     out += field("worker", view.worker)
     out += field("due", moment(view.due_ms, now_ms))
     if letter is not None:

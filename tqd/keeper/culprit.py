@@ -50,10 +50,10 @@ def hopeless(task_id: bytes, token: bytes, worker: str) -> Culprit | None:
     try:
         if not beyond_hope(token):
             return None
-        crashes = parse_token(token)[0].crashes + 1
+        deaths = parse_token(token)[0].deaths + 1
     except ValueError:
         return None
-    message = f"{crashes} workers died while they held this task, the last one {worker}: no other gets it"
+    message = f"{deaths} workers died while they held this task, the last one {worker}: no other gets it"
     error = ErrorInfo(type=CRASH_TYPE, message=message[:MAX_MESSAGE], traceback="")
     return Culprit(task_id=task_id, token=token, error=error, options=None)
 

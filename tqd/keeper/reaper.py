@@ -7,7 +7,7 @@ lost.
 
 When the master killed the worker because of one attempt, or a probe died of the one it had in hand, that
 attempt has failed: it is settled as such before anything else, while nobody else can take the worker for
-lost, and the rest is not blamed.
+lost, and the rest is not blamed. Of a worker that is just found dead nobody knows why it died.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tqd.errors import StoreMismatch
 from tqd.keeper.culprit import Culprit, hopeless
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
+from tqd.task.claim import Blame
 from tqd.task.identity import to_text
 from tqd.task.names import NodeName, parse_node, parse_worker
 from tqd.task.settle import Bury
@@ -56,15 +57,17 @@ class Reaper:
         self._log = log
         self.reclaimed = 0
 
-    async def worker_gone(self, worker: str, culprit: Culprit | None = None, blamed: bool = True) -> None:
+    async def worker_gone(
+        self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH
+    ) -> None:
         """Take back what a worker of this node held when it ended, and settle the culprit before that.
 
-        Without a culprit what it held is `blamed`, or is not.
+        The `blame` falls on all that it held, unless there is a culprit.
         """
         if culprit is not None:
             await self._settle(worker, culprit)
         await self._store.fence(str(self._node), [worker])
-        await self._take_back(worker, blamed=blamed and culprit is None)
+        await self._take_back(worker, blame if culprit is None else Blame.NONE)
 
     async def reap_lost(self) -> None:
         """Finish what some keeper began."""
@@ -133,11 +136,11 @@ class Reaper:
             if culprit is not None:
                 await self._settle(worker, culprit)
 
-    async def _take_back(self, worker: str, *, blamed: bool = True) -> None:
+    async def _take_back(self, worker: str, blame: Blame = Blame.KILL) -> None:
         try:
-            if blamed:
+            if blame is not Blame.NONE:
                 await self._give_up(worker)
-            count = await self._store.reclaim(worker, blamed)
+            count = await self._store.reclaim(worker, blame)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))

@@ -29,6 +29,7 @@ from tqd.system.fork import ChildPipes
 from tqd.system.logfile import reopen
 from tqd.system.process import start_ticks
 from tqd.system.usage import rss_bytes
+from tqd.task.claim import Blame
 from tqd.task.names import NodeName
 from tqd.wire.messages import (
     Drain,
@@ -68,8 +69,8 @@ PRUNE_STEPS = 25
 
 _RETRY_S = 0.5
 
-Gone = tuple[str, Culprit | None, bool]
-"""A worker that has ended, what it died of if that is known, and whether what it held is blamed else."""
+Gone = tuple[str, Culprit | None, Blame]
+"""A worker that has ended, what it died of if that is known, or what is said of all that it held."""
 
 
 class Keeper:
@@ -255,7 +256,7 @@ class Keeper:
         for worker, pidfd in watched.items():
             loop.remove_reader(pidfd)
             _kill(pidfd)
-            self._gone.put_nowait((worker, None, False))  # the master's end is the reason, no task's
+            self._gone.put_nowait((worker, None, Blame.NONE))  # the master's end is the reason, no task's
         try:
             async with asyncio.timeout(1.0):
                 await self._gone.join()
@@ -275,10 +276,10 @@ class Keeper:
             case WorkerUp(worker, pid):
                 self._expected.add(worker)
                 self._watch(worker, pid)
-            case WorkerGone(worker, culprit, report, blamed):
+            case WorkerGone(worker, culprit, report, blame):
                 self._expected.add(worker)
                 self._unwatch(worker)
-                self._gone.put_nowait((worker, self._culprit(culprit, report), blamed))
+                self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame)))
             case SampleRequest():
                 self._sample.set()
             case ReopenLog(path):

@@ -238,7 +238,7 @@ class Children:
         text = ""
         if guilty:
             culprit, text = crash.culprit(seat, told), crash.report(seat, told)
-        self._tell_keeper(WorkerGone(member.name, culprit, text, crash.blamed(seat, code)))
+        self._tell_keeper(WorkerGone(member.name, culprit, text, crash.blame(seat, told)))
         return guilty
 
     def _oom(self, member: Member) -> bool | None:

@@ -1,12 +1,12 @@
 """What a worker's death says about the tasks that it had in hand. Pure.
 
-Three things can follow. Nothing: the master ended it for reasons of its own, such as a stop. A crash on the
-record of each task: something that was there may be the reason. Guilt: a probe, which has one task in hand,
-has died by itself, and that task is buried with a report.
+Nothing follows when the master ended it for reasons of its own, such as a stop. Else the death goes on the
+record of each task, as something that was there may be the reason. And a probe that has died by itself has
+one task in hand, which is guilty: it is buried with a report.
 
-A kill from outside says nothing about a task: SIGKILL that the master has not sent, that the kernel does
-not explain by want of memory, and that the task's own code has not sent. Its suspect goes back to the
-suspects with one more crash on record, until those are more than a task may cost (`MOST_CRASHES`).
+A kill from outside says little about a task: SIGKILL that the master has not sent, that the kernel does not
+explain by want of memory, and that the worker's own code has not sent. It weighs half, and makes nobody
+guilty: a suspect goes back to the suspects until it has cost more than a task may (`MOST_DEATHS`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tqd.master.events import Role
 from tqd.master.pauses import death
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
-from tqd.task.claim import parse_token
+from tqd.task.claim import Blame, parse_token
 from tqd.task.settle import CRASH_TYPE
 from tqd.wire.messages import Holding
 
@@ -34,47 +34,49 @@ _MB = 1_048_576
 class Death:
     """How a worker ended: `code` and `oom` as in `Exited`; `stacks` are the last it has written.
 
-    `holding`: what a probe had in hand, since `held_s`. `rss`: its last readings, [s before its death,
-    bytes], the oldest first.
+    `holding`: what a probe had in hand, since `held_s`. `doomed`: its own code has killed it. `rss`: its
+    last readings, [s before its death, bytes], the oldest first.
     """
 
     worker: str
     code: int
     oom: bool | None
     holding: Holding | None = None
+    doomed: bool = False
     held_s: float = 0.0
     rss: Sequence[tuple[float, int]] = ()
     stacks: str = ""
 
 
-def blamed(seat: Seat, code: int) -> bool:
-    """Tell whether what a worker had in hand gets a crash on record.
+def blame(seat: Seat, told: Death) -> Blame:
+    """Return what a death says about all that the worker had in hand.
 
-    Not when the master killed it for another reason than its silence, nor when it left as it was asked to,
-    was fenced off, or ended itself to stop code that is over its time.
+    Nothing when the master killed it for another reason than its silence, nor when it left as it was asked
+    to, was fenced off, or ended itself to stop code that is over its time.
     """
-    if code in (exits.FENCED, exits.OVERTIME) or (seat.killed_for and seat.step is Step.NONE):
-        return False
+    if told.code in (exits.FENCED, exits.OVERTIME) or (seat.killed_for and seat.step is Step.NONE):
+        return Blame.NONE
     asked = seat.leaving or seat.state is ChildState.DRAINING
-    return not (asked and code == exits.OK)
+    if asked and told.code == exits.OK:
+        return Blame.NONE
+    return Blame.CRASH if explained(seat, told) else Blame.KILL
 
 
 def explained(seat: Seat, told: Death) -> bool:
     """Tell whether a death is no kill from outside."""
-    doomed = told.holding is not None and told.holding.doomed
-    return told.code != -signal.SIGKILL or bool(told.oom) or doomed or seat.step > Step.DUMPED
+    return told.code != -signal.SIGKILL or bool(told.oom) or told.doomed or seat.step > Step.DUMPED
 
 
 def guilty(seat: Seat, told: Death) -> bool:
     """Tell whether the task in a probe's hand is what it died of."""
     held = told.holding is not None and bool(told.holding.task_id)
-    return seat.role is Role.PROBE and held and blamed(seat, told.code) and explained(seat, told)
+    return seat.role is Role.PROBE and held and blame(seat, told) is Blame.CRASH
 
 
 def sentence(seat: Seat, told: Death) -> str:
     """Return in one sentence what the task did, with its figures."""
     assert told.holding is not None
-    how = "killed itself by SIGKILL" if told.holding.doomed else death(told.code, told.oom)
+    how = "killed itself by SIGKILL" if told.doomed else death(told.code, told.oom)
     if seat.step is not Step.NONE:
         how += f" as {seat.killed_for}"
     when = f"{told.held_s:.1f} s after the attempt began"
@@ -107,7 +109,7 @@ def report(seat: Seat, told: Death) -> str:
 
 def _victims(held: Holding) -> str:
     try:
-        crashes = parse_token(held.token)[0].crashes + 1
+        deaths = parse_token(held.token)[0].deaths + 1
     except ValueError:
         return "its claim cannot be read"
-    return f"{crashes} workers died while they held this task"
+    return f"{deaths} workers died while they held this task"

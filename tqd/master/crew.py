@@ -43,8 +43,8 @@ class Member:
     `stacks`: the last it has written."""
 
     __slots__ = (
-        "beat", "beat_at", "blocked", "child", "dump_at", "frames", "hard", "holding", "keeper_beat",
-        "name", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat", "since", "stacks",
+        "beat", "beat_at", "blocked", "child", "doomed", "dump_at", "frames", "hard", "holding",
+        "keeper_beat", "name", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat", "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
@@ -65,6 +65,7 @@ class Member:
         self.dump_at: float | None = None
         self.stacks = ""
         self.holding: Holding | None = None
+        self.doomed = False
         self.rss: deque[tuple[float, int]] = deque(maxlen=RSS_READINGS)
 
     def death(self, code: int, oom: bool | None, now: float) -> Death:
@@ -74,6 +75,7 @@ class Member:
             code=code,
             oom=oom,
             holding=self.holding,
+            doomed=self.doomed,
             held_s=now - self.holding.since if self.holding else 0.0,
             rss=[(now - at, rss_bytes) for at, rss_bytes in self.rss],
             stacks=self.stacks,

@@ -13,6 +13,7 @@ from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
     Beat,
     Blocked,
+    Doomed,
     Failed,
     HardDeadline,
     Holding,
@@ -59,6 +60,8 @@ class Reports:
                     self._feed(Suspected(message.suspects))
             case Holding():
                 member.holding = message
+            case Doomed():
+                member.doomed = True
             case HardDeadline():
                 member.hard = message
                 text = f'task "{message.name}" ran longer than its hard_timeout of {message.limit_s:g} s'

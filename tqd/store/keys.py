@@ -54,7 +54,7 @@ class Keys:
         return f"{self.prefix}workers:{node}"
 
     def suspect(self, queue: str) -> str:
-        """List of ids of one queue that were there when a worker died twice; the probe alone claims them."""
+        """List of ids of one queue that were there when workers died; the probe alone claims them."""
         return f"{self.prefix}suspect:{queue}"
 
     def parked(self, name: str) -> str:

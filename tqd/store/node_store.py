@@ -21,6 +21,7 @@ from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
 from tqd.store.sampling import QueueSample, QueueSampler
+from tqd.task.claim import Blame
 from tqd.task.settle import Release, Settlement, reclaimed
 
 REAP_LIMIT = 16
@@ -132,13 +133,13 @@ class NodeStore:
                 return False
         return True
 
-    async def reclaim(self, worker: str, blamed: bool = True) -> int:
+    async def reclaim(self, worker: str, blame: Blame = Blame.CRASH) -> int:
         """Give everything a fenced worker held back to its queues and forget it.
 
-        Returns how many tasks went back. Each costs no attempt and, if `blamed`, gets one crash on record:
-        with the second one it goes to the suspects.
+        Returns how many tasks went back. None is charged an attempt; each has the death on its record, as
+        heavy as its `blame`, and goes to the suspects when that is too much.
         """
-        releases = _releases(await self.held(worker), blamed)
+        releases = _releases(await self.held(worker), blame)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(settling.release(self._keys, worker, releases)):
@@ -180,11 +181,11 @@ class NodeStore:
         await self._link.close()
 
 
-def _releases(held: Mapping[bytes, bytes], blamed: bool) -> list[Release]:
+def _releases(held: Mapping[bytes, bytes], blame: Blame) -> list[Release]:
     releases: list[Release] = []
     for identity, token in sorted(held.items()):  # the oldest task is to run first
         try:
-            releases.append(reclaimed(identity, token, blamed))
+            releases.append(reclaimed(identity, token, blame))
         except ValueError:
             continue  # nobody of ours wrote this; it must not keep the others from their queues
     return releases

@@ -127,10 +127,9 @@ class Settler:
 def release(keys: Keys, worker: str, settlements: Sequence[Release]) -> list[Command]:
     """Return the calls that give a worker's tasks back to the head of their queue, in this order.
 
-    A suspect goes to the suspects of its queue, whoever gives it back: that it has cost two workers is on
-    its record, and nobody but the probe may take it.
-
-    Each call puts its tasks in front of those of the call before it, so the last tasks go first.
+    A suspect goes to the suspects of its queue, whoever gives it back: what it has cost is on its record,
+    and nobody but the probe may take it. Each call puts its tasks in front of those of the call before it,
+    so the last tasks go first.
     """
     return [
         (

@@ -5,16 +5,32 @@ what it noted at the claim. It reads `fence:attempts:crashes:queue`:
 
 - fence     counts every claim of the task, so no two owners ever hold equal tokens;
 - attempts  counts the attempts that were charged (a release or a lost worker charges none);
-- crashes   counts the workers that died while they held the task;
+- crashes   counts the workers that died while they held the task, and in its hundreds those among them that
+            somebody may have killed: they say little about the task (`Blame`);
 - queue     is where the task came from and where it goes back to.
 """
 
 from __future__ import annotations
 
-SUSPECT_CRASHES = 2
-"""Workers that died while they held a task; from so many on it is a suspect, and runs alone in the probe."""
+from enum import IntEnum
+
+SUSPECT_WEIGHT = 4
+"""Two crashes, or four kills, of workers that held a task make it a suspect: it runs alone in the probe."""
 
 _MAX_DIGITS = 15
+_KILLS = 100
+
+
+class Blame(IntEnum):
+    """What the death of a worker says about the tasks that it held; the value is its weight.
+
+    none: something else is known to be the reason. kill: it, or its whole daemon, was killed by nobody knows
+    whom. crash: it died by itself.
+    """
+
+    NONE = 0
+    KILL = 1
+    CRASH = 2
 
 
 class Counts:
@@ -35,18 +51,25 @@ class Counts:
         """Return the counts after an attempt that failed."""
         return Counts(self.fence, self.attempts + 1, self.crashes)
 
-    def crashed(self) -> Counts:
+    def crashed(self, blame: Blame = Blame.CRASH) -> Counts:
         """Return the counts after the worker died that held the task."""
-        return Counts(self.fence, self.attempts, self.crashes + 1)
+        more = {Blame.NONE: 0, Blame.KILL: _KILLS + 1, Blame.CRASH: 1}[blame]
+        return Counts(self.fence, self.attempts, self.crashes + more)
 
     def acquitted(self) -> Counts:
         """Return the counts after an attempt that its process has outlived: no suspicion is left."""
         return Counts(self.fence, self.attempts, 0) if self.suspect else self
 
     @property
+    def deaths(self) -> int:
+        """How many workers died while they held the task."""
+        return self.crashes % _KILLS
+
+    @property
     def suspect(self) -> bool:
         """Whether the task may be what its workers died of: it runs where it can harm nobody else."""
-        return self.crashes >= SUSPECT_CRASHES
+        kills = self.crashes // _KILLS
+        return Blame.CRASH * (self.deaths - kills) + Blame.KILL * kills >= SUSPECT_WEIGHT
 
 
 class Claim:

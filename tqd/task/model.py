@@ -16,7 +16,7 @@ class TaskState(StrEnum):
     scheduled → ready (the claim script, when its time has come) → claimed (a worker) → done, dead,
     cancelled (ended on purpose, without a result), expired (not begun in time), or back to scheduled
     (retry) and ready (release). `parked` waits for a worker that knows its name, `suspect` for the probe:
-    two workers died of it, or of something that was there at both deaths.
+    workers died of it, or of something that was there each time.
     """
 
     READY = "ready"

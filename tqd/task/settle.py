@@ -6,7 +6,7 @@ is settled with the same values by the keeper (`reclaimed`).
 
 from __future__ import annotations
 
-from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.claim import Blame, Claim, Counts, parse_token
 from tqd.task.clocks import past_deadline
 from tqd.task.history import PastError, past_error
 from tqd.task.model import TaskOptions
@@ -158,7 +158,7 @@ DEADLINE_TYPE = "DeadlineExceeded"
 CRASH_TYPE, CRASH_REASON = "WorkerCrashed", "killed its worker"
 """The error of a task that its worker died of, and the reason of its dead letter: no attempt follows."""
 
-MOST_CRASHES = 5
+MOST_DEATHS = 10
 """Workers that may die while they hold a task, whatever they died of: more are not given to it."""
 
 FREE_CLAIMS = 1000
@@ -274,16 +274,15 @@ def result_ttl_ms(options: TaskOptions) -> int:
     return round((options.result_ttl_s or 0.0) * 1000)
 
 
-def reclaimed(task_id: bytes, token: bytes, blamed: bool = True) -> Release:
-    """Return what happens to a task whose worker died: back to its queue, one crash on record.
+def reclaimed(task_id: bytes, token: bytes, blame: Blame = Blame.CRASH) -> Release:
+    """Return what happens to a task whose worker died: back to its queue, with the death on its record.
 
-    With the second one it becomes a suspect. Not `blamed`: something else is known to be the reason, and
-    nothing goes on this one's record.
+    With the second crash, or the fourth kill, it becomes a suspect.
     """
     counts, queue = parse_token(token)
-    return Release(task_id, token, queue, counts.crashed() if blamed else counts)
+    return Release(task_id, token, queue, counts.crashed(blame))
 
 
 def beyond_hope(token: bytes) -> bool:
     """Tell whether one more death of a worker is more than this task may cost; ValueError as above."""
-    return parse_token(token)[0].crashes + 1 >= MOST_CRASHES
+    return parse_token(token)[0].deaths + 1 >= MOST_DEATHS

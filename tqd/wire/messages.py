@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, fields
 
 from tqd.errors import Malformed
+from tqd.task.claim import Blame
 from tqd.wire.frames import encode_frame
 
 MAX_TEXT = 3_500
@@ -91,16 +92,22 @@ class Blocked:
 class Holding:
     """The one attempt that a probe has in hand; without any, `task_id` is empty.
 
-    `since`: when it began, on the monotonic clock, which all processes of a host share. `doomed`: its code
-    is about to kill the process. `policy` as in `HardDeadline`.
+    `since`: when it began, on the monotonic clock, which all processes of a host share. `policy` as in
+    `HardDeadline`.
     """
 
     task_id: bytes
     token: bytes
     name: str
     since: float
-    doomed: bool
     policy: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A worker's own code is about to kill it by `signal`: nobody else does."""
+
+    signal: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +171,14 @@ class WorkerGone:
 
     `culprit` is empty, or the attempt for which the master killed it, to be settled as failed before the
     rest is taken back: [task_id, token, error type, error message, *policy] (see `HardDeadline`). `report`
-    is what is known of the death that it caused. `blamed`: without a culprit, whatever it held gets a crash
-    on record.
+    is what is known of the death that it caused. `blame` is what the death says of all that it held, when
+    there is no culprit.
     """
 
     worker: str
     culprit: list[object]
     report: str = ""
-    blamed: bool = True
+    blame: int = Blame.CRASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +188,12 @@ class SampleRequest:
 
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
-    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding
+    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
-    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

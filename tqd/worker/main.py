@@ -28,6 +28,7 @@ from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, Re
 from tqd.wire.seal import Seal
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
+from tqd.worker.own_end import listen
 from tqd.worker.probe import ProbeInflight
 from tqd.worker.stacks import StackSignal
 
@@ -106,8 +107,7 @@ class _Worker:
             queue.seal, inflight,
         )  # fmt: skip
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
-        if inflight is not None:
-            inflight.watch_kills()
+        listen(self._channel)
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)
         if self._drain_s is not None:

@@ -25,6 +25,7 @@ from tqd.clock import wall_ms
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.store.scripts import sha
 from tqd.system.fork import ChildPipes
+from tqd.task.claim import Blame
 from tqd.task.names import WorkerName
 from tqd.wire.messages import (
     Drain,
@@ -269,7 +270,7 @@ def test_a_worker_that_was_ended_for_no_fault_of_its_tasks_blames_none(
 ) -> None:
     with keeper(redis_server.url) as forked:
         forked.wait_for(Ready)
-        gone(forked, driver, WorkerGone(WORKER, [], "", False))
+        gone(forked, driver, WorkerGone(WORKER, [], "", Blame.NONE))
         assert [driver.counts(number) for number in (1, 2)] == [b"1:0:0", b"1:0:0"]
 
 
@@ -321,16 +322,16 @@ def test_the_task_that_killed_its_probe_is_a_dead_letter_with_its_report(
         assert driver.client.exists(driver.keys.result(identity(1))), "whoever waits for the result is told"
 
 
-def test_a_task_that_has_cost_five_workers_is_given_to_no_other(
+def test_a_task_that_has_cost_ten_workers_is_given_to_no_other(
     driver: StoreDriver, redis_server: RedisServer
 ) -> None:
-    driver.client.hset(driver.keys.claims(WORKER), identity(1), b"5:0:4:default")
-    driver.client.hset(driver.keys.claims(WORKER), identity(2), b"5:0:3:default")
+    driver.client.hset(driver.keys.claims(WORKER), identity(1), b"5:0:9:default")
+    driver.client.hset(driver.keys.claims(WORKER), identity(2), b"5:0:408:default")
     with keeper(redis_server.url) as forked:
         forked.wait_for(Ready)
         gone(forked, driver, WorkerGone(WORKER, []))
         assert driver.places() == {1: "dead", 2: "suspect:default", 3: "ready:default"}
-        assert driver.counts(2) == b"5:0:4"
+        assert driver.counts(2) == b"5:0:409"
 
 
 # -- the rest ------------------------------------------------------------------------------------

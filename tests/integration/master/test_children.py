@@ -29,6 +29,7 @@ from tqd.master.seats import KEEPER, PROBE, REDIS, ChildState, Step
 from tqd.system import exits
 from tqd.system.fork import Child, ChildPipes, unblock
 from tqd.system.memory import MemorySense, MemoryState
+from tqd.task.claim import Blame
 from tqd.wire.frames import FrameReader
 from tqd.wire.messages import (
     Blocked,
@@ -407,11 +408,13 @@ def test_a_task_is_blamed_when_the_master_ended_its_worker_for_it(
     seat.step, seat.killed_for = step, "its loop has been silent"
     house.until(lambda: Exited in house.kinds(), "its death")
     culprit = [b"id", b"token", "LoopBlocked", "its loop has been silent", 3.0, 1.0, 9.0, 0.0]
-    told = WorkerGone(member.name, culprit if blamed else [], "", step is not Step.NONE)
+    told = WorkerGone(
+        member.name, culprit if blamed else [], "", Blame.NONE if step is Step.NONE else Blame.CRASH
+    )
     assert heard()[-1] == told, "a worker that did not hang was killed at a deadline: no task's fault"
 
 
-HELD = Holding(b"id", b"3:0:2:mail", "shop.pay", 0.0, False, [3.0, 1.0, 9.0, 0.0])
+HELD = Holding(b"id", b"3:0:2:mail", "shop.pay", 0.0, [3.0, 1.0, 9.0, 0.0])
 
 
 def probe(house: House, main: Callable[[ChildPipes], int]) -> Member:
@@ -448,7 +451,7 @@ def test_a_probe_that_somebody_kills_makes_its_task_no_culprit_but_puts_it_on_re
     house.until(lambda: house.children.crew[PROBE].holding, "what it holds")
     os.kill(member.child.pid, signal.SIGKILL)
     house.until(lambda: Exited in house.kinds(), "its death")
-    assert heard()[-1] == WorkerGone(member.name, [], "", True)
+    assert heard()[-1] == WorkerGone(member.name, [], "", Blame.KILL)
     assert house.events[-1] == Exited(PROBE, -signal.SIGKILL, None)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.store_driver import StoreDriver, bury, complete, crashed, numbers, park, release, tokens
 from tqd.errors import StoreMismatch
-from tqd.task.claim import Claim, parse_token
+from tqd.task.claim import Blame, Claim, parse_token
 from tqd.task.settle import Release, reclaimed
 
 
@@ -21,7 +21,7 @@ def probed(driver: StoreDriver) -> list[Claim]:
 
 
 def given_back(claim: Claim) -> Release:
-    return reclaimed(claim.task_id, claim.token, blamed=False)
+    return reclaimed(claim.task_id, claim.token, Blame.NONE)
 
 
 @pytest.fixture

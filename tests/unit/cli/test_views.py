@@ -269,7 +269,7 @@ def test_suspects_and_the_probe_are_news() -> None:
     probe = worker(id="probe", pid=77, names=[["shop.pay", 1]])
     ((text, tone),) = view_head.news(status(suspects=3, probe=probe), old=True)
     assert text == (
-        "suspects: 3 tasks wait to run alone after two workers died with them in hand; "
+        "suspects: 3 tasks wait to run alone: workers died with them in hand; "
         "the probe (pid 77) is ready and runs shop.pay"
     )
     assert tone is Tone.NOTE

@@ -12,6 +12,7 @@ from tqd.errors import StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.reaper import Reaper, dead_processes
 from tqd.log import Log
+from tqd.task.claim import Blame
 from tqd.task.names import NodeName, WorkerName
 from tqd.task.settle import Bury, RetryAt, Settlement
 from tqd.wire.envelope import encode_envelope
@@ -37,7 +38,7 @@ class MemoryStore:
         self.envelopes: dict[bytes, bytes] = {}
         self.settled: list[Settlement] = []
         self.refusal: Exception | None = None
-        self.unblamed: set[str] = set()
+        self.blames: dict[str, Blame] = {}
         self.queued = 0
         self.uptime_s = 1000.0
         self.rings = 0
@@ -91,9 +92,8 @@ class MemoryStore:
         self.settled.append(settlement)
         return True
 
-    async def reclaim(self, worker: str, blamed: bool) -> int:
-        if not blamed:
-            self.unblamed.add(worker)
+    async def reclaim(self, worker: str, blame: Blame) -> int:
+        self.blames[worker] = blame
         assert not any(worker in workers for workers in self.may_claim.values()), "reclaimed before fenced"
         self.done.append(("reclaim", worker))
         self.lost.discard(worker)
@@ -243,7 +243,7 @@ def test_the_culprit_is_settled_first_and_then_the_rest_goes_back_unblamed() -> 
     store = MemoryStore()
     keeper = killed(store, culprit())
     assert [what for what, _ in store.done] == ["settle", "fence", "reclaim"]
-    assert len(store.unblamed) == 1 and keeper.reclaimed == 2
+    assert list(store.blames.values()) == [Blame.NONE] and keeper.reclaimed == 2
     (settlement,) = store.settled
     assert isinstance(settlement, RetryAt) and settlement.counts.attempts == 1
 
@@ -258,8 +258,16 @@ def test_a_culprit_without_retries_is_buried_with_its_payload() -> None:
 
 def test_without_a_culprit_everything_that_was_held_is_blamed() -> None:
     store = MemoryStore()
-    do(reaper(store).worker_gone(store.add(OURS, "w", 1, 1, 10)))
-    assert (store.unblamed, store.settled) == (set(), [])
+    worker = store.add(OURS, "w", 1, 1, 10)
+    do(reaper(store).worker_gone(worker))
+    assert (store.blames, store.settled) == ({worker: Blame.CRASH}, [])
+
+
+def test_of_a_worker_that_is_just_found_dead_nobody_knows_why() -> None:
+    store = MemoryStore()
+    worker = store.add(BEFORE, "w", 1, 1, 10)
+    do(reaper(store).reap_processes())
+    assert store.blames == {worker: Blame.KILL}
 
 
 @pytest.mark.parametrize("trouble", ["refused", "no token of ours", "no such task"])
@@ -279,7 +287,7 @@ def test_a_culprit_that_cannot_be_settled_goes_back_with_the_others(trouble: str
 
 def test_what_has_cost_too_many_workers_is_buried_and_the_rest_goes_back() -> None:
     store = MemoryStore()
-    store.tokens = {b"i" * 16: b"9:1:4:mail", b"j" * 16: b"9:1:3:mail", b"k" * 16: b"garbage"}
+    store.tokens = {b"i" * 16: b"9:1:9:mail", b"j" * 16: b"9:1:8:mail", b"k" * 16: b"garbage"}
     store.envelopes = dict.fromkeys(store.tokens, b"payload")
     worker = store.add(OURS, "w", 1, 1, 10, held=3)
     do(reaper(store).worker_gone(worker))
@@ -289,17 +297,17 @@ def test_what_has_cost_too_many_workers_is_buried_and_the_rest_goes_back() -> No
     assert (settlement.claim.task_id, settlement.reason) == (b"i" * 16, "killed its worker")
     (error,) = settlement.errors
     assert (
-        error.message == f"5 workers died while they held this task, the last one {worker}: no other gets it"
+        error.message == f"10 workers died while they held this task, the last one {worker}: no other gets it"
     )
     assert "arguments  cannot be read" in error.traceback
 
 
 def test_nothing_is_buried_for_a_death_that_has_another_reason() -> None:
     store = MemoryStore()
-    store.tokens = {b"i" * 16: b"9:1:4:mail"}
+    store.tokens = {b"i" * 16: b"9:1:9:mail"}
     worker = store.add(OURS, "w", 1, 1, 10)
-    do(reaper(store).worker_gone(worker, None, False))
-    assert (store.settled, store.unblamed) == ([], {worker})
+    do(reaper(store).worker_gone(worker, None, Blame.NONE))
+    assert (store.settled, store.blames) == ([], {worker: Blame.NONE})
 
 
 def test_a_task_that_killed_its_worker_is_buried_with_the_report_and_a_digest() -> None:

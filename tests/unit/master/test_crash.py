@@ -7,17 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from tqd.master.crash import MOST_REPORT_BYTES, Death, blamed, culprit, explained, guilty, report
+from tqd.master.crash import MOST_REPORT_BYTES, Death, blame, culprit, explained, guilty, report
 from tqd.master.events import Role
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
+from tqd.task.claim import Blame
 from tqd.wire.frames import MAX_FRAME_BYTES
 from tqd.wire.messages import Holding, WorkerGone, encode_message
 
 KILLED, SEGV = -signal.SIGKILL, -signal.SIGSEGV
-HELD = Holding(b"i" * 16, b"3:0:2:mail", "shop.pay", 5.0, False, [3.0, 1.0, 60.0, 9.0])
-DOOMED = replace(HELD, doomed=True)
-NOTHING = Holding(b"", b"", "", 0.0, False, [])
+HELD = Holding(b"i" * 16, b"3:0:2:mail", "shop.pay", 5.0, [3.0, 1.0, 60.0, 9.0])
+NOTHING = Holding(b"", b"", "", 0.0, [])
+NONE, KILL, CRASH = Blame
 
 
 def seat(role: Role = Role.PROBE, step: Step = Step.NONE, killed_for: str = "") -> Seat:
@@ -27,41 +28,55 @@ def seat(role: Role = Role.PROBE, step: Step = Step.NONE, killed_for: str = "") 
 
 
 def died(
-    code: int = SEGV, oom: bool | None = None, holding: Holding | None = HELD, stacks: str = ""
+    code: int = SEGV,
+    oom: bool | None = None,
+    holding: Holding | None = HELD,
+    stacks: str = "",
+    doomed: bool = False,
 ) -> Death:
     return Death(
         worker="node~probe~7~1", code=code, oom=oom, holding=holding, held_s=0.25, stacks=stacks,
-        rss=[(1.5, 10 << 20), (0.5, 300 << 20)],
+        rss=[(1.5, 10 << 20), (0.5, 300 << 20)], doomed=doomed,
     )  # fmt: skip
 
 
 # -- what goes on record --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [SEGV, KILLED, 0, 1, 70])
-def test_a_death_that_nobody_asked_for_goes_on_record(code: int) -> None:
-    assert blamed(seat(Role.WORKER), code)
+@pytest.mark.parametrize("code", [SEGV, 0, 1, 70])
+def test_a_death_that_nobody_asked_for_is_a_crash(code: int) -> None:
+    assert blame(seat(Role.WORKER), died(code)) is CRASH
+
+
+@pytest.mark.parametrize("oom", [None, False])
+def test_a_kill_by_nobody_knows_whom_weighs_less(oom: bool | None) -> None:
+    assert blame(seat(Role.WORKER), died(KILLED, oom)) is KILL
+
+
+def test_a_kill_by_the_kernel_or_by_the_workers_own_code_is_a_crash() -> None:
+    assert blame(seat(Role.WORKER), died(KILLED, oom=True)) is CRASH
+    assert blame(seat(Role.WORKER), died(KILLED, oom=False, doomed=True)) is CRASH
 
 
 @pytest.mark.parametrize("code", [exits.FENCED, exits.OVERTIME])
-def test_an_end_of_its_own_will_does_not(code: int) -> None:
-    assert not blamed(seat(), code)
+def test_an_end_of_its_own_will_is_nobodys_fault(code: int) -> None:
+    assert blame(seat(), died(code)) is NONE
 
 
-def test_a_kill_at_a_deadline_or_at_a_stop_does_not() -> None:
-    assert not blamed(seat(killed_for="it was not gone in time"), KILLED)
-    assert not blamed(seat(killed_for="a stop at once"), KILLED)
+def test_a_kill_at_a_deadline_or_at_a_stop_is_nobodys_fault() -> None:
+    assert blame(seat(killed_for="it was not gone in time"), died(KILLED)) is NONE
+    assert blame(seat(killed_for="a stop at once"), died(KILLED)) is NONE
 
 
-def test_a_kill_for_silence_does_as_nobody_knows_who_is_silent() -> None:
-    assert blamed(seat(step=Step.KILLED, killed_for="its loop has been silent for 30 s"), KILLED)
+def test_a_kill_for_silence_is_a_crash_as_nobody_knows_who_is_silent() -> None:
+    assert blame(seat(step=Step.KILLED, killed_for="its loop has been silent"), died(KILLED)) is CRASH
 
 
-def test_a_worker_that_drains_and_leaves_does_not_but_one_that_crashes_as_it_drains_does() -> None:
+def test_a_worker_that_drains_and_leaves_is_no_crash_but_one_that_crashes_as_it_drains_is() -> None:
     leaving = seat(Role.WORKER)
     leaving.state = ChildState.DRAINING
-    assert not blamed(leaving, 0)
-    assert blamed(leaving, SEGV)
+    assert blame(leaving, died(0)) is NONE
+    assert blame(leaving, died(SEGV)) is CRASH
 
 
 # -- guilt ----------------------------------------------------------------------------------------
@@ -80,7 +95,7 @@ def test_a_kill_from_outside_makes_nobody_guilty(oom: bool | None) -> None:
 
 def test_a_kill_by_the_kernel_for_want_of_memory_or_by_the_task_itself_does() -> None:
     assert guilty(seat(), died(KILLED, oom=True))
-    assert guilty(seat(), died(KILLED, oom=False, holding=DOOMED))
+    assert guilty(seat(), died(KILLED, oom=False, doomed=True))
 
 
 def test_a_task_that_silences_its_probe_so_that_the_master_kills_it_is_guilty() -> None:
@@ -118,7 +133,7 @@ def test_the_culprit_is_told_in_one_sentence_with_its_figures() -> None:
 
 
 def test_a_task_that_kills_itself_is_told_so() -> None:
-    assert "killed itself by SIGKILL" in str(culprit(seat(), died(KILLED, False, DOOMED))[3])
+    assert "killed itself by SIGKILL" in str(culprit(seat(), died(KILLED, False, doomed=True))[3])
 
 
 def test_a_hang_is_told_with_its_silence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tqd.task.claim import Claim, Counts
+from tqd.task.claim import Blame, Claim, Counts
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.outcome import (
     Discarded,
@@ -24,7 +24,7 @@ from tqd.task.outcome import (
 from tqd.task.settle import (
     CRASH_TYPE,
     FREE_CLAIMS,
-    MOST_CRASHES,
+    MOST_DEATHS,
     Bury,
     Complete,
     Dismiss,
@@ -149,7 +149,7 @@ def test_a_killed_attempt_has_the_error_that_the_master_names(kind: str, reason:
 
 
 def test_a_reclaim_beside_a_known_culprit_puts_nothing_on_record() -> None:
-    end = reclaimed(b"i" * 16, b"3:2:1:mail", blamed=False)
+    end = reclaimed(b"i" * 16, b"3:2:1:mail", blame=Blame.NONE)
     assert (end.queue, values(end.counts)) == ("mail", (3, 2, 1))
 
 
@@ -317,9 +317,29 @@ def test_one_crash_makes_no_suspect_and_a_second_one_does() -> None:
 
 
 def test_a_worker_that_others_are_the_end_of_makes_no_suspects() -> None:
-    assert not reclaimed(b"i" * 16, b"2:0:1:mail", blamed=False).counts.suspect
+    assert not reclaimed(b"i" * 16, b"2:0:1:mail", blame=Blame.NONE).counts.suspect
 
 
-@pytest.mark.parametrize("crashes", range(MOST_CRASHES + 1))
+@pytest.mark.parametrize("crashes", range(MOST_DEATHS + 1))
 def test_so_many_workers_and_no_more_may_die_with_a_task(crashes: int) -> None:
-    assert beyond_hope(b"9:0:%d:mail" % crashes) is (crashes >= MOST_CRASHES - 1)
+    assert beyond_hope(b"9:0:%d:mail" % crashes) is (crashes >= MOST_DEATHS - 1)
+    assert beyond_hope(b"9:0:%d:mail" % (101 * crashes)) is (crashes >= MOST_DEATHS - 1), "kills as well"
+
+
+CRASH, KILL = Blame.CRASH, Blame.KILL
+
+
+@pytest.mark.parametrize(
+    ("deaths", "expected"),
+    [
+        ([CRASH], False), ([CRASH, CRASH], True), ([KILL] * 3, False), ([KILL] * 4, True),
+        ([KILL, CRASH], False), ([CRASH, KILL, KILL], True), ([KILL, KILL, CRASH], True),
+        ([Blame.NONE] * 9, False),
+    ],
+)  # fmt: skip
+def test_a_kill_from_outside_weighs_half_of_a_crash(deaths: list[Blame], expected: bool) -> None:
+    counts = Counts(1, 0, 0)
+    for blame in deaths:
+        counts = counts.crashed(blame)
+    assert counts.suspect is expected
+    assert counts.deaths == sum(blame is not Blame.NONE for blame in deaths)
