@@ -117,7 +117,8 @@ def _doing(directory: RuntimeDirectory) -> str:
 
 def waiting_for(status: dict[str, Any]) -> str:
     """Return in words what a stopping daemon still has to do: its tasks by name, and their age."""
-    alive = [worker for worker in status.get("workers") or [] if worker.get("pid")]
+    rows = [*(status.get("workers") or []), status.get("probe") or {}]
+    alive = [worker for worker in rows if worker.get("pid")]
     running = sum(worker.get("busy") or 0 for worker in alive)
     if running:
         oldest_s = max(worker.get("oldest_s") or 0.0 for worker in alive)
