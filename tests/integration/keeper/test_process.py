@@ -307,7 +307,7 @@ def test_the_task_that_killed_its_probe_is_a_dead_letter_with_its_report(
     token = b"3:0:2:default"
     driver.client.hset(driver.keys.claims(WORKER), identity(1), token)
     message = "the process that ran it alone was killed by SIGSEGV"
-    values = [identity(1), token, "WorkerCrashed", message, 3, 1.0, 60.0, 60.0]
+    values = [identity(1), token, "WorkerCrashed", message, 3, 1.0, 60.0, 60.0, 0.0]
     with keeper(redis_server.url) as forked:
         forked.wait_for(Ready)
         gone(forked, driver, *[WorkerGone(WORKER, values, "memory  300 MB\nlast stack")] * 2)

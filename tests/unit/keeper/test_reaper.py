@@ -313,7 +313,7 @@ def test_nothing_is_buried_for_a_death_that_has_another_reason() -> None:
 def test_a_task_that_killed_its_worker_is_buried_with_the_report_and_a_digest() -> None:
     store = MemoryStore()
     store.envelopes[b"i" * 16] = encode_envelope("shop.pay", ["secret"], {"to": 1}, "mail", 1)
-    values = [b"i" * 16, b"3:0:2:mail", "WorkerCrashed", "killed by SIGSEGV", 3, 1.0, 60.0, 0.0]
+    values = [b"i" * 16, b"3:0:2:mail", "WorkerCrashed", "killed by SIGSEGV", 3, 1.0, 60.0, 0.0, 0.0]
     killed(store, read_culprit(values, "task  shop.pay\nlast stack") or culprit())
     (settlement,) = store.settled
     assert isinstance(settlement, Bury) and settlement.reason == "killed its worker"
