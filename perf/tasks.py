@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import signal
 import struct
 import time
 
@@ -70,6 +71,22 @@ async def block(context: Context, number: int) -> None:
     _tell(number, context.fence, BEGAN)
     while True:
         time.sleep(3600.0)
+
+
+@tq.task(name="perf.tried")
+async def tried(context: Context, number: int, seconds: float) -> None:
+    """Sleep, and keep a journal of it with the attempt's number in place of the fence."""
+    _tell(number, context.attempt, BEGAN)
+    await asyncio.sleep(seconds)
+    _tell(number, context.attempt, ENDED)
+
+
+@tq.task(name="perf.poison")
+async def poison(context: Context, number: int, seconds: float) -> None:
+    """Kill the process that runs this, among others."""
+    _tell(number, context.attempt, BEGAN)
+    await asyncio.sleep(seconds)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @functools.cache

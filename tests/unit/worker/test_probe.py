@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.unit.worker.test_inflight import HANDLER, attempt
+from tqd.task.model import DEFAULTS
+from tqd.task.policy import policy
 from tqd.wire.messages import Holding, Message
 from tqd.worker.probe import NOTHING, ProbeInflight
 
@@ -35,7 +37,7 @@ def test_the_master_knows_what_is_in_hand_from_the_beginning_to_the_end() -> Non
     (held,) = told.messages
     assert isinstance(held, Holding)
     assert (held.task_id, held.token, held.name, held.since) == (one.task_id, one.token, HANDLER.name, 5.0)
-    assert len(held.policy) == 5
+    assert held.policy == policy(DEFAULTS)
     assert inflight.remove(one)
     assert told.messages[1:] == [NOTHING]
 
