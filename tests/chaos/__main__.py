@@ -24,9 +24,14 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     machine = _machine()
     outcomes: list[Outcome] = []
+    if options.read is not None:
+        outcomes, machine = report.outcomes_from(options.read.read_text("utf-8"))
     failures: dict[int, str] = {}
     began = time.monotonic()
-    for seed, found in _runs(range(options.first, options.first + options.seeds), options.jobs):
+    clean = {outcome.seed for outcome in outcomes if outcome.clean}
+    outcomes = [outcome for outcome in outcomes if outcome.clean]
+    wanted = [seed for seed in range(options.first, options.first + options.seeds) if seed not in clean]
+    for seed, found in _runs(wanted, options.jobs):
         if isinstance(found, Outcome):
             outcomes.append(found)
             said = "clean" if found.clean else f"{found.verdict} {found.early} {found.findings}"
@@ -35,9 +40,9 @@ def main(arguments: list[str]) -> int:
         else:
             failures[seed] = said = found
             _keep(options.evidence, seed, found)
+        if options.json is not None:
+            options.json.write_text(report.as_json(outcomes, failures, machine), "utf-8")
         print(f"{time.monotonic() - began:.0f} s: seed {seed}: {said}", file=sys.stderr, flush=True)
-    if options.json is not None:
-        options.json.write_text(report.as_json(outcomes, failures, machine), "utf-8")
     if options.readme is not None:
         text = options.readme.read_text("utf-8")
         options.readme.write_text(report.with_table(text, report.markdown(outcomes, machine)), "utf-8")
@@ -57,10 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--evidence", type=Path, metavar="DIR", help="keep what is known about broken promises"
     )
+    parser.add_argument(
+        "--read", type=Path, metavar="FILE", help="take the clean runs of an earlier --json over"
+    )
     return parser
 
 
-def _runs(seeds: range, jobs: int) -> Iterator[tuple[int, Outcome | str]]:
+def _runs(seeds: list[int], jobs: int) -> Iterator[tuple[int, Outcome | str]]:
     # Each run in a process of its own: its threads and sockets end with it.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:

@@ -6,8 +6,9 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
+from tests.chaos.account import Verdict
 from tests.chaos.outcome import Outcome
 from tests.chaos.plan import KINDS
 
@@ -119,8 +120,16 @@ def as_json(outcomes: Sequence[Outcome], failures: Mapping[int, str], machine: M
             }
             for row in rows(outcomes)
         ],
+        "runs": [asdict(replace(outcome, evidence=())) for outcome in outcomes],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def outcomes_from(text: str) -> tuple[list[Outcome], dict[str, str]]:
+    """Return the runs and the machine of a JSON report."""
+    document = json.loads(text)
+    runs = [Outcome(**(run | {"verdict": Verdict(**run["verdict"])})) for run in document["runs"]]
+    return runs, document["machine"]
 
 
 def with_table(text: str, written: str) -> str:

@@ -28,6 +28,9 @@ DEADLINE_S = 30.0
 GRACE_S = 8.0
 """Within it the workers of a dead master have drained, or were ended."""
 
+KILLED_S = 1.0
+"""A process whose signal is on its way may still begin something."""
+
 FLAGS = ("-w", "2", "-C", "8")
 LAST = 9_999
 WORKING = {
@@ -124,7 +127,7 @@ def kill(drill: Drill, pid: int) -> None:
     """Kill a worker from outside, and have that on record."""
     now = monotonic()
     os.kill(pid, signal.SIGKILL)
-    drill.causes.append(Cause("killed", now, now, {pid}))
+    drill.causes.append(Cause("killed", now, now + KILLED_S, {pid}))
 
 
 def kill_all(drill: Drill, daemon: Daemon) -> None:
@@ -145,7 +148,7 @@ def goes_on(drill: Drill, daemon: Daemon, family: list[int], pid: int, point: st
         drill.causes.append(Cause(f"orphaned at {point}", at_s, at_s + GRACE_S, {*family}))
         drill.start()
     else:
-        drill.causes.append(Cause(point, at_s, at_s, {pid}))
+        drill.causes.append(Cause(point, at_s, at_s + KILLED_S, {pid}))
         until(lambda: daemon.ready, "the daemon is whole again", DEADLINE_S)
     drill.enqueue("quick")
     drill.settled()

@@ -28,6 +28,9 @@ HUNG_AFTER_S = 2.0
 GRACE_S = 5.0
 """The orphan grace (3 s), and what may come after it."""
 
+KILLED_S = 1.0
+"""A process whose signal is on its way may still begin something."""
+
 TOLD_S = 3.0
 """A node that was away is judged within a third of a lease, or renews before; its workers are told so by the
 answer to their next claim."""
@@ -289,7 +292,8 @@ class World:
     def _cause(self, why: str, pids: Set[int], since_s: float, until_s: float | None = None) -> None:
         # While Redis or the way to it is in trouble, what has ended is not settled at once.
         unsettled_s = since_s - self._trouble_s if self._trouble_s else 0.0
-        end_s = since_s if until_s is None else until_s
+        # What is killed begins nothing any more, but the clock was read before the kill.
+        end_s = monotonic() + KILLED_S if until_s is None else until_s
         self.causes.append(Cause(why, since_s, end_s, set(pids), SETTLING_S + unsettled_s))
 
     def _goes_on(self, since_s: float, ours: Callable[[int], bool] = lambda pid: True) -> float:

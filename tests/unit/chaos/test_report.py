@@ -8,7 +8,18 @@ import pytest
 
 from tests.chaos.account import Verdict
 from tests.chaos.outcome import Outcome
-from tests.chaos.report import BEGIN, END, account, as_json, markdown, percentile, rows, table, with_table
+from tests.chaos.report import (
+    BEGIN,
+    END,
+    account,
+    as_json,
+    markdown,
+    outcomes_from,
+    percentile,
+    rows,
+    table,
+    with_table,
+)
 
 GOOD = Verdict(lost=(), doubled=(), stuck=(), charged=(), explained={"raised": 3})
 BAD = Verdict(lost=(1, 2), doubled=(3,), stuck=(), charged=(), explained={"raised": 1, "worker killed": 2})
@@ -62,6 +73,13 @@ def test_the_json_has_every_time() -> None:
     document = json.loads(as_json([outcome(worker_kill=[0.1, 0.2])], {7: "it hung"}, {"cores": "2"}))
     assert document["faults"][0]["times_s"] == [0.1, 0.2]
     assert document["failures"] == {"7": "it hung"}
+
+
+def test_runs_are_read_again_from_the_json() -> None:
+    runs = [outcome(worker_kill=[0.1]), outcome(BAD)]
+    read, machine = outcomes_from(as_json(runs, {}, {"cores": "2"}))
+    assert (table(read), machine) == (table(runs), {"cores": "2"})
+    assert [run.clean for run in read] == [True, False]
 
 
 def test_the_table_is_written_between_its_marks() -> None:
