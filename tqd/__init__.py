@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         WireError,
     )
     from tqd.store.dead_letters import Swept
+    from tqd.task.cancelling import CancelAnswer
     from tqd.task.context import Context
     from tqd.task.model import TaskState, queues
     from tqd.wire.dead_letter import DeadLetter
@@ -45,6 +46,7 @@ _HOMES = {
     "AsyncTaskHandle": "tqd.client.handle",
     "BootError": "tqd.errors",
     "Call": "tqd.client.task_function",
+    "CancelAnswer": "tqd.task.cancelling",
     "ConfigError": "tqd.errors",
     "Context": "tqd.task.context",
     "DeadLetter": "tqd.wire.dead_letter",
@@ -78,6 +80,7 @@ __all__ = [
     "AsyncTaskHandle",
     "BootError",
     "Call",
+    "CancelAnswer",
     "ConfigError",
     "Context",
     "DeadLetter",

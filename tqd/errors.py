@@ -114,7 +114,10 @@ class TaskFailed(TaskError):
 
 
 class TaskCancelled(TaskError):
-    """Raised by `result()` when the task ended on purpose: its handler discarded it. `reason` says why."""
+    """Raised by `result()` when the task ended on purpose: discarded by its handler, or cancelled.
+
+    `reason` says why.
+    """
 
     def __init__(self, task_id: str, reason: str) -> None:
         self.task_id = task_id

@@ -14,7 +14,7 @@ from tests.support.engines import engines
 from tests.support.memory_group import memory_group
 from tests.support.redis_server import RedisServer
 from tests.support.wait import until
-from tqd import TaskQueue
+from tqd import CancelAnswer, TaskCancelled, TaskQueue
 
 HUNG = "TQD_WORKERS__HUNG_AFTER"
 
@@ -35,6 +35,16 @@ async def spins():
 async def dozes():
     write("dozes.started")
     time.sleep(600)
+"""
+
+STUBBORN = """
+@tq.task(name="stubborn")
+async def stubborn():
+    write("stubborn.started")
+    try:
+        await asyncio.sleep(600)
+    finally:
+        time.sleep(600)
 """
 
 
@@ -98,6 +108,25 @@ def test_a_hard_timeout_holds_although_the_loop_is_blocked(daemon: Daemon, produ
     until(lambda: daemon.status()["dead_letters"] == 1, "it is a dead letter", 20)
     assert daemon.lines().count("t.started") == 1
     assert "ran longer than its hard_timeout of 1 s" in daemon.output()
+
+
+def test_a_cancelled_task_that_blocks_the_loop_ends_as_cancelled_and_its_neighbour_goes_on(
+    make: Start, producer: TaskQueue
+) -> None:
+    daemon = make(APP + STUBBORN, TQD_TASKS__CANCEL_GRACE="0.5").start("-w", "1", "-C", "4")
+    producer.enqueue("waits", "neighbour")
+    daemon.wrote("neighbour.started")
+    handle = producer.named("stubborn").using(result_ttl=60).enqueue()
+    daemon.wrote("stubborn.started")
+    assert handle.cancel("enough") is CancelAnswer.ASKED
+    with pytest.raises(TaskCancelled, match="enough"):
+        handle.result(timeout=30)
+    daemon.wrote("neighbour.started", times=2, deadline_s=30)
+    open_gate(daemon)
+    daemon.wrote("neighbour.done")
+    assert daemon.lines().count("stubborn.started") == 1
+    assert daemon.status()["dead_letters"] == 0
+    assert "went on for 0.5 s after it was cancelled" in daemon.output()
 
 
 def test_a_task_within_its_hard_timeout_ends_nobody(daemon: Daemon, producer: TaskQueue) -> None:

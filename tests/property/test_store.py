@@ -40,12 +40,17 @@ from tests.support.store_model import StoreModel
 from tqd.schedule.entry import Entry
 from tqd.store import settling
 from tqd.store.audit import audit
+from tqd.store.cancelling import cancel_call
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.node_store import NodeStore
 from tqd.store.snapshot import Snapshot
 from tqd.store.worker_store import WorkerStore
+from tqd.task.cancelling import CancelMark
 from tqd.task.claim import Claim, Counts, parse_token
+from tqd.task.model import NO_OPTIONS
 from tqd.task.settle import Completes, Settlement, reclaimed
+from tqd.task.uniqueness import UniqueScope
+from tqd.wire.envelope import Envelope
 
 T = TypeVar("T")
 NODES = {"w1": "a", "w2": "a", "w3": "b", "probe": "b"}
@@ -56,6 +61,8 @@ workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 nodes = st.sampled_from(("a", "b"))
 picks = st.integers(0, 1000)
+scopes = st.sampled_from(list(UniqueScope))
+MARK = CancelMark(asked_ms=1, reason="why")
 limits = st.lists(st.sampled_from([6, 3, 1, 0]), min_size=len(QUEUES), max_size=len(QUEUES))
 Way = Callable[[Claim, int], Settlement]
 
@@ -174,6 +181,55 @@ class StoreMachine(RuleBasedStateMachine):
 
         self.repeat = again
 
+    @rule(
+        queue=queues, count=st.integers(1, 3), delay_ms=st.sampled_from([0, 0, 5, 50]),
+        key=st.sampled_from("kl"), scope=scopes, replace=st.booleans(),
+    )  # fmt: skip
+    def enqueue_unique(
+        self, queue: str, count: int, delay_ms: int, key: str, scope: UniqueScope, replace: bool
+    ) -> None:
+        new = list(range(self.next, self.next + count))
+        self.next += count
+        call, due_ms = self.next, self.driver.now_ms + delay_ms if delay_ms else 0
+
+        def send() -> list[tuple[int, str]]:
+            return self.driver.enqueue_unique(
+                *new, key=key, scope=scope, replace=replace, queue=queue, due_ms=due_ms, call=call
+            )
+
+        words = [self.model.enqueue_unique(n, queue, due_ms, key, scope, replace) for n in new]
+        expected = [(self.model.keys[key], word) for word in words]
+        assert send() == expected
+
+        def again() -> None:
+            assert send() == expected, "also when the task has ended since"
+
+        self.repeat = again
+
+    @rule(pick=picks)
+    def cancel(self, pick: int) -> None:
+        number = 1 + pick % self.next
+        task = Envelope("later", [], {}, self.queue_of(number), 1, NO_OPTIONS, {})
+        expected = self.model.cancel(number)
+
+        def send() -> str:
+            command = cancel_call(self.driver.keys, identity(number), task, MARK)
+            return str(self.driver.run(command).decode())
+
+        def again() -> None:
+            # Until then it may have been settled, and its result may say anything.
+            if expected != "asked":
+                assert send() in answers
+
+        answers = (expected,) if expected in ("asked", "cancelled") else ("over", "unknown", "cancelled")
+        assert send() in answers
+        self.repeat = again
+
+    def queue_of(self, number: int) -> str:
+        """Return the queue in which a task is, as its envelope would say."""
+        kind, _, name = self.model.places().get(number, "").partition(":")
+        return name if kind in ("ready", "due", "suspect") else QUEUES[0]
+
     @rule(ms=st.integers(-1, 60))
     def time_goes_by(self, ms: int) -> None:
         """Until after so long, or until the next task is due, or nearly."""
@@ -224,7 +280,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert got == expected
         assert (claimed.next_due_ms, claimed.dropped) == (0 if probe else model.next_due(), 0)
         assert claimed.work_left == any((model.suspect if probe else model.ready).values())
-        assert all(one.envelope == b"payload %d" % as_number(one.task_id) for one in claimed.claims)
+        for one in claimed.claims:
+            assert one.envelope == model.payload(as_number(one.task_id))
+        assert {as_number(one) for one in claimed.cancelled} == model.marked & expected.keys()
         self.old += [(worker, Claim(identity(n), token, b"")) for n, token in expected.items()]
 
     # -- settling --------------------------------------------------------------------------------
@@ -277,7 +335,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert not self.do(self.keepers[keeper].settle(worker, settlement, MAX_DEAD))
 
     def claim_of(self, worker: str, number: int) -> Claim:
-        return Claim(identity(number), self.model.claims[worker][number], b"payload %d" % number)
+        return Claim(identity(number), self.model.claims[worker][number], self.model.payload(number))
 
     def expect(self, worker: str, batch: list[tuple[int, str]], due_ms: int) -> None:
         model = self.model
@@ -289,7 +347,8 @@ class StoreMachine(RuleBasedStateMachine):
                 case "bury" | "bury and tell":
                     model.bury(worker, number, self.driver.now_ms)
                 case "retry":
-                    model.due[model.put_back(worker, number, charged=True)][number] = due_ms
+                    queue = model.put_back(worker, number, charged=True)
+                    model.due[queue][number] = 1 if number in model.marked else due_ms
                 case "park":
                     model.put_back(worker, number)
                     model.parked["later"].append(number)
@@ -301,7 +360,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.do(store.parked(["never", "later"])) == ["later"]
         rows = self.do(store.parked_envelopes("later"))
         ids = [one for one, _ in rows]
-        assert rows == [(identity(n), b"payload %d" % n) for n in self.model.parked["later"]]
+        assert rows == [(identity(n), self.model.payload(n)) for n in self.model.parked["later"]]
         assert self.do(store.unpark("later", queue, ids)) == len(ids)
         self.model.ready[queue] += self.model.parked["later"]
         self.model.parked["later"] = []
@@ -517,6 +576,12 @@ class StoreMachine(RuleBasedStateMachine):
         rows = self.do(self.keepers["a"].cron.table())
         assert {row.name: row.entry.queue for row in rows if row.entry} == self.model.schedules
         assert {row.name: row.last_ms for row in rows} == self.model.fired
+
+    @invariant()
+    def the_keys_and_marks_are_those_of_the_model(self) -> None:
+        assert self.driver.locks() == self.model.keys
+        marked = self.driver.client.hkeys(self.driver.keys.cancels)
+        assert {as_number(one) for one in marked} == self.model.marked
 
     @invariant()
     def the_audit_finds_nothing(self) -> None:

@@ -24,6 +24,10 @@ class StoreModel:
     counts: dict[int, Counts] = field(default_factory=dict)
     dead: dict[int, int] = field(default_factory=dict)
     replays: dict[int, int] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    scopes: dict[int, str] = field(default_factory=dict)
+    payloads: dict[int, int] = field(default_factory=dict)
+    marked: set[int] = field(default_factory=set)
     may_claim: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     schedules: dict[str, str] = field(default_factory=dict)
@@ -46,6 +50,56 @@ class StoreModel:
         self.fired[name] = max([self.fired[name], *slots])
         self.ready[self.schedules[name]] += new
         return new
+
+    def enqueue_unique(self, new: int, queue: str, due_ms: int, key: str, scope: str, replace: bool) -> str:
+        """Returns what is answered: new, duplicate or replaced; `keys[key]` has it then."""
+        holder = self.keys.get(key)
+        if holder is None:
+            self.enqueue([new], queue, due_ms)
+            self.counts[new], self.keys[key], self.scopes[new] = (1, 0, 0), new, scope
+            return "new"
+        ready, due = self.ready[queue], self.due[queue]
+        if not replace or not (holder in ready or holder in due):
+            return "duplicate"
+        if due_ms or holder in due:
+            ready[:] = [number for number in ready if number != holder]
+            due.pop(holder, None)
+            self.enqueue([holder], queue, due_ms)
+        self.counts[holder] = (self.counts[holder][0], 0, 0)
+        self.scopes[holder], self.payloads[holder] = scope, new
+        self.marked.discard(holder)
+        return "replaced"
+
+    def payload(self, number: int) -> bytes:
+        """Return what a task is now: a replaced one is the newest."""
+        return b"payload %d" % self.payloads.get(number, number)
+
+    def free(self, number: int) -> None:
+        """Let a task hold no key any more."""
+        self.keys = {key: holder for key, holder in self.keys.items() if holder != number}
+        self.scopes.pop(number, None)
+
+    def cancel(self, number: int) -> str:
+        """End a task that waits, and mark one that is claimed."""
+        place = self.places().get(number)
+        if place is None or place == "dead":
+            return "over or unknown"
+        if place.startswith("claims:"):
+            self.marked.add(number)
+            return "asked"
+        for lists in (self.ready, self.parked, self.suspect):
+            for name in lists:
+                lists[name] = [one for one in lists[name] if one != number]
+        for due in self.due.values():
+            due.pop(number, None)
+        self.gone(number)
+        return "cancelled"
+
+    def gone(self, number: int) -> None:
+        """Forget what was kept beside a task."""
+        self.counts.pop(number, None)
+        self.marked.discard(number)
+        self.free(number)
 
     def claim(
         self, worker: str, now_ms: int, credit: int, caps: Sequence[tuple[str, int]]
@@ -76,6 +130,8 @@ class StoreModel:
             for number in waiting[queue][:take]:
                 fence, attempts, crashes = self.counts.get(number, (0, 0, 0))
                 taken[number] = b"%d:%d:%d:%s" % (fence + 1, attempts, crashes, queue.encode())
+                if self.scopes.get(number) == "until_started":
+                    self.free(number)
             waiting[queue] = waiting[queue][take:]
         self.claims[worker].update(taken)
         return taken
@@ -88,7 +144,7 @@ class StoreModel:
 
     def end(self, worker: str, number: int) -> None:
         del self.claims[worker][number]
-        self.counts.pop(number, None)
+        self.gone(number)
 
     def bury(self, worker: str, number: int, now_ms: int) -> None:
         self.end(worker, number)
@@ -105,6 +161,7 @@ class StoreModel:
         del self.dead[number]
         fence = max(now_ms, self.replays.get(number, 0) + 100_000)
         self.counts[number], self.replays[number] = (fence, 0, 0), fence
+        self.payloads.pop(number, None)  # whoever replays it says what it is
         self.ready[queue].append(number)
 
     def put_back(self, worker: str, number: int, charged: bool = False, crashed: bool = False) -> str:

@@ -32,6 +32,8 @@ _DO = {
     Kind.NO_RECORD: "--repair takes the id out, or back into its queue if its payload is there",
     Kind.STRAY_RECORD: "--repair makes it a dead letter again, or drops it when the task lives",
     Kind.STRAY_COUNTS: "--repair drops them",
+    Kind.STRAY_KEY: "--repair frees it; the next task with this key takes it over as well",
+    Kind.STRAY_MARK: "--repair drops it",
     Kind.NO_OWNER: "--repair has a keeper take its tasks back",
     Kind.RINGING: "--repair leaves one token",
     Kind.ENDLESS: "--repair lets it expire",

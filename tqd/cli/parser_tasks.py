@@ -22,6 +22,11 @@ def task(verb: argparse.ArgumentParser) -> None:
     show.add_argument("id", type=_task_id, metavar="ID", help="the task's id, 32 hexadecimal digits")
     show.add_argument("--args", action="store_true", help="show the arguments as well")
     _connection(show)
+    text = "end tasks: those that wait never run, those that run are cancelled at their next await"
+    cancel = actions.add_parser("cancel", help=text, description=text)
+    cancel.add_argument("ids", nargs="+", type=_task_id, metavar="ID", help="the tasks' ids")
+    cancel.add_argument("--reason", default="", metavar="TEXT", help="told to whoever waits for the result")
+    _connection(cancel)
     text = "the tasks that run, wait, or are parked"
     ls = actions.add_parser("ls", help=text, description=text)
     ls.add_argument("-q", "--queue", metavar="QUEUE", help="of this queue (else of queues.names)")

@@ -1,4 +1,4 @@
-"""`tqd task show|ls`: where tasks are and what is known of them, in Redis itself; no daemon is needed."""
+"""`tqd task show|ls|cancel`: what is known of tasks, in Redis itself, and their end; no daemon is needed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,29 @@ from tqd.cli import view_task
 from tqd.cli.lines import Line, render
 from tqd.cli.output import style_of, width_of
 from tqd.cli.redis_access import Access, access
-from tqd.store import dead_letters, task_lookup
+from tqd.store import cancelling, dead_letters, task_lookup
 from tqd.store.connection import redis_ms
 from tqd.store.talk import Talk
 from tqd.store.task_lookup import Listed, TaskView
 from tqd.system import exits
+from tqd.task.cancelling import CancelAnswer
 from tqd.task.model import TaskState
 from tqd.wire.dead_letter import DeadFilter
+from tqd.wire.envelope import Envelope
+
+_ANSWERS = {
+    CancelAnswer.CANCELLED: "is cancelled",
+    CancelAnswer.ASKED: "is asked to end: at its next await if it runs, else before it runs again",
+    CancelAnswer.OVER: "had ended before",
+    CancelAnswer.UNKNOWN: "has left no trace, or never was",
+}
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do one action; 1 when there is no trace of the task, 69 without Redis."""
+    """Do one action; 1 when there is no trace of the task, or it had ended before; 69 without Redis."""
     redis = access(options)
-    return _show(redis, options) if options.action == "show" else _ls(redis, options)
+    actions = {"show": _show, "ls": _ls, "cancel": _cancel}
+    return actions[options.action](redis, options)
 
 
 def _show(redis: Access, options: argparse.Namespace) -> int:
@@ -56,6 +66,23 @@ def _ls(redis: Access, options: argparse.Namespace) -> int:
     else:
         _print(view_task.table_of(listed, queues, options.state or "", width_of(sys.stdout)))
     return exits.OK
+
+
+def _cancel(redis: Access, options: argparse.Namespace) -> int:
+    ids = [bytes.fromhex(one) for one in options.ids]
+    answers = redis.lead(cancelling.cancel(redis.keys, ids, options.reason, _result_ttl_s))
+    if options.json:
+        rows = [{"id": one, "answer": answer.value} for one, answer in zip(options.ids, answers, strict=True)]
+        print(json.dumps({"tasks": rows}, indent=2))
+    else:
+        for one, answer in zip(options.ids, answers, strict=True):
+            print(f"{one} {_ANSWERS[answer]}")
+    ended = {CancelAnswer.CANCELLED, CancelAnswer.ASKED}
+    return exits.OK if set(answers) <= ended else exits.FAILURE
+
+
+def _result_ttl_s(task: Envelope) -> float:
+    return task.options.result_ttl_s or 0.0  # what its declaration says is not known here
 
 
 def _dead(redis: Access, queue: str, limit: int) -> Talk[Listed]:

@@ -57,6 +57,9 @@ def facts(view: TaskView, *, full: bool = False, with_args: bool = False) -> dic
     if not full:
         return known
     known["replays"], known["replayed_ms"] = view.replays, view.replayed_ms or None
+    known["unique"] = view.unique or None
+    known["cancel_requested_ms"] = view.mark.asked_ms if view.mark else None
+    known["cancel_reason"] = (view.mark.reason or None) if view.mark else None
     known["arguments"] = argument_facts(task.args, task.kwargs, with_args=with_args) if task else None
     known["result"] = _result_facts(view.result) if view.result else None
     if letter is not None:
@@ -109,6 +112,10 @@ def lines_of(view: TaskView, *, with_args: bool) -> list[Line]:
     if view.state is TaskState.SUSPECT:
         out += field("suspect", SUSPECT_TEXT, Tone.NOTE)
     out += field("problem", view.problem, Tone.BAD)
+    if view.mark is not None:
+        why = f": {view.mark.reason}" if view.mark.reason else ""
+        out += field("cancel", f"requested {moment(view.mark.asked_ms, view.now_ms)}{why}", Tone.NOTE)
+    out += field("unique", view.unique)
     if task is not None:
         out += argument_lines(task.args, task.kwargs, with_args=with_args)
         given = {slot: getattr(task.options, slot) for slot in task.options.__slots__}
@@ -150,6 +157,8 @@ def _enqueued_ms(view: TaskView) -> int:
 def _result_lines(result: ResultRecord) -> list[Line]:
     if result.state is TaskState.DEAD:
         return field("result", f"{result.error_type}: {result.error_message}", Tone.BAD)
+    if result.state is TaskState.CANCELLED:
+        return field("reason", result.error_message)
     return field("result", cut(_value(result), RESULT_COLUMNS))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from tqd.client.route import Route
 from tqd.errors import NoResult
-from tqd.task.identity import to_text
+from tqd.task.cancelling import CancelAnswer
+from tqd.task.identity import from_text, to_text
 from tqd.task.model import TaskState
 from tqd.task.uniqueness import UniqueKey
 
@@ -29,6 +30,12 @@ class Waiting(Protocol):
 
     async def astate(self, identity: bytes) -> TaskState | None:
         """Look where the task is."""
+
+    def cancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
+        """Cancel tasks, blocking."""
+
+    async def acancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
+        """Cancel tasks."""
 
 
 class Handle(Generic[R_co]):
@@ -72,8 +79,8 @@ class Handle(Generic[R_co]):
     async def aresult(self, timeout: float | None = None) -> R_co:
         """Wait for what the handler returned; `timeout` in seconds, None: for ever.
 
-        TaskFailed: the task became a dead letter. TaskCancelled: its handler discarded it.
-        TaskExpired: it was not begun in time.
+        TaskFailed: the task became a dead letter. TaskCancelled: its handler discarded it, or somebody
+        cancelled it. TaskExpired: it was not begun in time.
         ResultTimeout: not ended in time. NoResult: the task keeps none, or its time is over; a result
         is there for `result_ttl` after the task has ended.
         """
@@ -83,6 +90,16 @@ class Handle(Generic[R_co]):
     async def astatus(self) -> TaskState | None:
         """Return where the task is now; None when there is no trace of it (done, nothing kept)."""
         return await self._waiter.astate(self.identity)
+
+    async def acancel(self, reason: str = "") -> CancelAnswer:
+        """Cancel the task: one that waits never runs, one that runs is cancelled at its next await.
+
+        The answer says which (`CancelAnswer`). What is running has `tasks.cancel_grace` to clean up, then
+        its worker process is ended; a thread sees `Context.cancelled`. One that ends well before it
+        notices is done. `reason` is told to whoever waits for the result.
+        """
+        (answer,) = await self._waiter.acancel((self.identity,), reason)
+        return answer
 
     def _expect_result(self) -> None:
         if not self._route.keeps_result:
@@ -102,7 +119,7 @@ class Handle(Generic[R_co]):
 
 
 class TaskHandle(Handle[R_co]):
-    """Comes from `enqueue`: `result` and `status` block, `aresult` and `astatus` are awaited."""
+    """Comes from `enqueue`: `result`, `status` and `cancel` block; with an `a` in front they are awaited."""
 
     __slots__ = ()
 
@@ -115,11 +132,16 @@ class TaskHandle(Handle[R_co]):
         """Return where the task is now; as `astatus`."""
         return self._waiter.state(self.identity)
 
+    def cancel(self, reason: str = "") -> CancelAnswer:
+        """Cancel the task, blocking; as `acancel`."""
+        (answer,) = self._waiter.cancel((self.identity,), reason)
+        return answer
+
 
 class AsyncTaskHandle(Handle[R_co]):
-    """Comes from `aenqueue`: `await handle.result()` and `await handle.status()`.
+    """Comes from `aenqueue`: `await handle.result()`, `status()` and `cancel()`.
 
-    Outside a running event loop (the handle was carried out of `asyncio.run`) the two block instead
+    Outside a running event loop (the handle was carried out of `asyncio.run`) they block instead
     and return the value itself.
     """
 
@@ -137,6 +159,22 @@ class AsyncTaskHandle(Handle[R_co]):
         if in_event_loop():
             return self.astatus()
         return self._waiter.state(self.identity)  # type: ignore[return-value]
+
+    def cancel(self, reason: str = "") -> Awaitable[CancelAnswer]:
+        """Cancel the task; as `acancel`."""
+        if in_event_loop():
+            return self.acancel(reason)
+        return self._waiter.cancel((self.identity,), reason)[0]  # type: ignore[return-value]
+
+
+Cancellable = str | Handle[Any]
+"""A task: its id, or its handle."""
+
+
+def identities_of(which: Cancellable | Iterable[Cancellable]) -> list[bytes]:
+    """Return the ids of one task or of several; ValueError when one is no id."""
+    several = (which,) if isinstance(which, str | Handle) else which
+    return [one.identity if isinstance(one, Handle) else from_text(one) for one in several]
 
 
 def in_event_loop() -> bool:

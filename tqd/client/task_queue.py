@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 from tqd.app import Handler, Registry, default_name
 from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
-from tqd.client.handle import AsyncTaskHandle, TaskHandle
+from tqd.client.handle import AsyncTaskHandle, Cancellable, TaskHandle, identities_of
 from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options, unique_options
 from tqd.client.route import Route
 from tqd.client.scheduling import Scheduling
@@ -27,6 +27,7 @@ from tqd.errors import RegistrationError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
+from tqd.task.cancelling import CancelAnswer
 from tqd.task.context import Context
 from tqd.task.identity import NOISE_BYTES, from_text, task_ids
 from tqd.wire.seal import Seal
@@ -261,6 +262,16 @@ class TaskQueue(Scheduling):
     def handle(self, task_id: str, name: str = "") -> TaskHandle[Any]:
         """Return the handle of a task enqueued elsewhere; `name` types its result if declared here."""
         return TaskHandle(self._waiter, from_text(task_id), Route(name or "unknown", None, PLAIN))
+
+    def cancel(self, which: Cancellable | Iterable[Cancellable], reason: str = "") -> list[CancelAnswer]:
+        """Cancel tasks, by their handles or ids; returns what became of each, as `handle.cancel` does."""
+        return self._waiter.cancel(identities_of(which), reason)
+
+    async def acancel(
+        self, which: Cancellable | Iterable[Cancellable], reason: str = ""
+    ) -> list[CancelAnswer]:
+        """Cancel tasks; as `cancel`."""
+        return await self._waiter.acancel(identities_of(which), reason)
 
     def close(self) -> None:
         """Close the blocking connections. The queue can be used again afterwards."""

@@ -1,20 +1,24 @@
-"""Looking after tasks that were enqueued: results and states, blocking and async."""
+"""Looking after tasks that were enqueued: results, states and cancelling, blocking and async."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqd.app import Registry
 from tqd.client.sender import AsyncSender
 from tqd.errors import NoResult, ResultTimeout, TaskCancelled, TaskExpired, TaskFailed
-from tqd.store.connection import Endpoint, SyncLink, accept
+from tqd.store import cancelling
+from tqd.store.calls import Command
+from tqd.store.connection import Endpoint, Replies, SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.store.lookup import state_of
 from tqd.store.results import wait_sync
+from tqd.store.talk import alead, lead
+from tqd.task.cancelling import CancelAnswer
 from tqd.task.identity import to_text
 from tqd.task.model import TaskState
-from tqd.wire.envelope import decode_value
+from tqd.wire.envelope import Envelope, decode_value
 from tqd.wire.records import ResultRecord
 from tqd.wire.signature import UNTYPED
 
@@ -70,6 +74,30 @@ class Waiter:
                     commands = talk.send([accept(r) for r in await sender.lookup.exchange(commands)])
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+
+    def cancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
+        """Cancel tasks, over a connection of its own."""
+        link = SyncLink(self._endpoint)
+        try:
+            return lead(link, cancelling.cancel(self._keys, identities, reason, self._result_ttl_s))
+        finally:
+            link.close()
+
+    async def acancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
+        """Cancel tasks."""
+        sender = self._sender()
+
+        async def exchange(commands: Sequence[Command]) -> Replies:
+            async with sender.lookup_lock:
+                return await sender.lookup.exchange(commands)
+
+        talk = cancelling.cancel(self._keys, identities, reason, self._result_ttl_s)
+        return await alead(exchange, talk)
+
+    def _result_ttl_s(self, task: Envelope) -> float:
+        handler = self._registry.get(task.name)
+        options = task.options if handler is None else task.options.over(handler.options)
+        return options.result_ttl_s or 0.0
 
     def _late(self, identity: bytes, timeout_s: float | None, state: TaskState | None) -> Exception:
         task = f"task {to_text(identity)}"

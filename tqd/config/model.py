@@ -44,6 +44,7 @@ class TasksConfig:
     app: str
     modules: tuple[str, ...]
     directory: str
+    cancel_grace: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -225,6 +225,16 @@ SETTINGS: tuple[Setting, ...] = (
         effect="Where the app's modules are searched first; a symlink is followed anew at each reload.",
     ),
     Setting(
+        key="tasks.cancel_grace",
+        kind=Kind.NUMBER,
+        default=10.0,
+        unit="seconds",
+        low=0.1,
+        high=86_400,
+        reload=Reload.WORKERS,
+        effect="How long a cancelled task that runs may take to end, before its worker process is ended.",
+    ),
+    Setting(
         key="queues.names",
         kind=Kind.NAMES,
         default=DEFAULT_QUEUES,

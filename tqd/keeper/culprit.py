@@ -9,9 +9,10 @@ from hashlib import blake2s
 
 from tqd.errors import WireError
 from tqd.system.versions import versions
+from tqd.task.cancelling import read_mark, spoken
 from tqd.task.claim import Claim, parse_token
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions
-from tqd.task.outcome import MAX_MESSAGE, ErrorInfo, Killed
+from tqd.task.outcome import MAX_MESSAGE, Cancelled, ErrorInfo, Killed
 from tqd.task.policy import options_of
 from tqd.task.settle import CRASH_TYPE, Settlement, beyond_hope, settlement
 from tqd.wire.envelope import Envelope, decode_envelope
@@ -29,10 +30,13 @@ class Culprit:
     error: ErrorInfo
     options: TaskOptions | None
 
-    def settlement(self, envelope: bytes, now_ms: int, chance: float) -> Settlement:
+    def settlement(
+        self, envelope: bytes, now_ms: int, chance: float, mark: bytes | None = None
+    ) -> Settlement:
         """Return what follows: a later attempt, or a dead letter with this envelope.
 
-        ValueError when the token is none of ours.
+        With a `mark` somebody has cancelled the task: that is its end then. ValueError when the token is
+        none of ours.
         """
         claim = Claim(self.task_id, self.token, envelope)
         task = _decoded(envelope)
@@ -42,7 +46,8 @@ class Culprit:
         if error.type == CRASH_TYPE:
             known = f"arguments  {arguments(task)}\nversions   {versions()}"
             error = replace(error, traceback=f"{error.traceback}\n{known}".lstrip())
-        return settlement(claim, Killed(error), options, now_ms, chance)
+        outcome = Killed(error) if mark is None else Cancelled(spoken(read_mark(mark)))
+        return settlement(claim, outcome, options, now_ms, chance)
 
 
 def hopeless(task_id: bytes, token: bytes, worker: str) -> Culprit | None:

@@ -22,7 +22,7 @@ from tqd.store.node_store import NodeStore
 from tqd.task.claim import Blame
 from tqd.task.identity import to_text
 from tqd.task.names import NodeName, parse_node, parse_worker
-from tqd.task.settle import Bury
+from tqd.task.settle import Bury, Dismiss
 
 StartTicks = Callable[[int], int | None]
 
@@ -113,7 +113,8 @@ class Reaper:
         task, error = to_text(culprit.task_id), f"{culprit.error.type}: {culprit.error.message}"
         try:
             envelope = await self._store.envelope(culprit.task_id)
-            decision = culprit.settlement(envelope or b"", self._store.now_ms(), chance())
+            mark = await self._store.mark(culprit.task_id)
+            decision = culprit.settlement(envelope or b"", self._store.now_ms(), chance(), mark)
             settled = envelope is not None and await self._store.settle(worker, decision, self._max_dead)
         except (StoreMismatch, ValueError) as problem:
             # It goes back with the others then: run again is better than lost.
@@ -126,6 +127,8 @@ class Reaper:
                 "task is a dead letter", task=task, reason=decision.reason, attempts=decision.attempts,
                 error=error,
             )  # fmt: skip
+        elif isinstance(decision, Dismiss):
+            self._log.info("task was cancelled", task=task, reason=decision.reason)
         else:
             self._log.warning("a killed attempt is tried again later", task=task, error=error)
 

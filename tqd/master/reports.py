@@ -64,7 +64,7 @@ class Reports:
                 member.doomed = True
             case HardDeadline():
                 member.hard = message
-                text = f'task "{message.name}" ran longer than its hard_timeout of {message.limit_s:g} s'
+                text = _too_long(message)
                 self._feed(HardLimitSet(seat, now + message.left_s if message.task_id else None, text))
             case Blocked():
                 self._on_blocked(member, message)
@@ -99,3 +99,9 @@ class Reports:
             "a task blocks its worker's loop", seat=member.seat, task=message.task_id.hex(),
             name=message.name, at=message.place, silent_s=round(monotonic() - member.beat_at, 1),
         )  # fmt: skip
+
+
+def _too_long(told: HardDeadline) -> str:
+    if told.cancelled:
+        return f'task "{told.name}" went on for {told.limit_s:g} s after it was cancelled'
+    return f'task "{told.name}" ran longer than its hard_timeout of {told.limit_s:g} s'

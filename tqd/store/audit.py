@@ -27,10 +27,16 @@ class Kind(StrEnum):
     NO_RECORD = "dead letter has no record"
     STRAY_RECORD = "record belongs to no dead letter"
     STRAY_COUNTS = "attempts are counted, or their errors kept, of a task that is not there"
+    STRAY_KEY = "unique key is taken by a task that is not there"
+    STRAY_MARK = "cancellation is kept of a task that is not there"
     NO_OWNER = "claims belong to a worker that nobody watches"
     RINGING = "bell has more than one token"
     ENDLESS = "key that should expire does not"
     OTHER_TYPE = "key is of another type"
+
+
+STRAYS = {"unique": Kind.STRAY_KEY, "keyed": Kind.STRAY_KEY, "cancels": Kind.STRAY_MARK}
+"""Hashes in which something is kept beside living tasks; it goes with their end."""
 
 
 class Finding(NamedTuple):
@@ -46,15 +52,17 @@ class Picture:
     """What was read, by the keys' names without their prefix.
 
     `places` are those of `LIVING` and `dead`, each with the ids in it, as often as they are there.
-    `counted` are the tasks of which attempts or errors are on record. `owners` are the workers that may
-    claim, or that wait to be taken back. `unread` are keys that were not read to their end: nothing is
-    concluded from what is missing there.
+    `counted` are the tasks of which attempts or errors are on record. `beside`: of each of the `STRAYS`,
+    field → id of the task to which it belongs. `owners` are the workers that may claim, or that wait to be
+    taken back. `unread` are keys that were not read to their end: nothing is concluded from what is
+    missing there.
     """
 
     places: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     payloads: Set[bytes] = frozenset()
     records: Set[bytes] = frozenset()
     counted: Set[bytes] = frozenset()
+    beside: Mapping[str, Mapping[bytes, bytes]] = field(default_factory=dict)
     owners: Set[str] = frozenset()
     bells: Mapping[str, int] = field(default_factory=dict)
     endless: Sequence[str] = ()
@@ -68,7 +76,18 @@ def audit(picture: Picture) -> list[Finding]:
     for place, ids in picture.places.items():
         for identity in ids:
             where.setdefault(identity, []).append(place)
-    return [*_placed(picture, where), *_unplaced(picture, where), *_keys(picture)]
+    kept = [Finding(STRAYS[place], (place,), identity) for place, _, identity in strays(picture)]
+    return [*_placed(picture, where), *_unplaced(picture, where), *kept, *_keys(picture)]
+
+
+def strays(picture: Picture) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield place, field and id of what is kept beside tasks that are not there."""
+    if TASK in picture.unread:
+        return
+    for place, fields in picture.beside.items():
+        for name, identity in fields.items():
+            if identity not in picture.payloads:
+                yield place, name, identity
 
 
 def _placed(picture: Picture, where: Mapping[bytes, list[str]]) -> Iterator[Finding]:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tqd.errors import WireError
-from tqd.store.audit import CLAIMS, DEAD, Finding, Kind, Picture, audit
+from tqd.store.audit import CLAIMS, DEAD, STRAYS, Finding, Kind, Picture, audit
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.store.snapshot import Names, Snapshot
+from tqd.store.strays import confirmed
 from tqd.task.identity import ID_BYTES, created_ms
 from tqd.wire.envelope import decode_envelope
 
@@ -31,6 +32,7 @@ MOST_COMPARED = 20_000_000
 """Entries of lists that Redis may compare for one audit: about a third of a second of its time, in pieces."""
 
 _BATCH = 10
+_BESIDE = frozenset(STRAYS.values())
 _ENDLESS_S = 3600
 _WHEREABOUTS, _MEND = sha("whereabouts"), sha("mend")
 _KEY_KINDS = {Kind.NO_OWNER: "claims", Kind.RINGING: "bell", Kind.ENDLESS: "endless"}
@@ -71,7 +73,9 @@ class Auditor:
         names = self._snapshot.names()
         picture = self._snapshot.picture(names)
         suspicions = audit(picture)
-        suspects = list(dict.fromkeys(one.task_id for one in suspicions if one.task_id))
+        suspects = list(
+            dict.fromkeys(one.task_id for one in suspicions if one.task_id and one.kind not in _BESIDE)
+        )
         found = [Found(one, "") for one in suspicions if one.kind is Kind.OTHER_TYPE]
         # With keys of another type nothing else can be told: the scripts refuse them.
         checked = [] if found else suspects[: _budget(picture)]
@@ -79,6 +83,7 @@ class Auditor:
         if survivors:
             found += self._tasks(survivors, self._snapshot.names(), mend)
         if not picture.other_type:
+            found += (Found(*one) for one in confirmed(self._link, self._keys, picture, mend))
             found += self._keyed([one for one in suspicions if one.kind in _KEY_KINDS], names, mend)
         return Report(
             found=tuple(found),

@@ -122,6 +122,10 @@ class NodeStore:
         """Return a task's envelope; None when there is no such task any more."""
         return await self._link.call(("HGET", self._keys.task, identity))  # type: ignore[no-any-return]
 
+    async def mark(self, identity: bytes) -> bytes | None:
+        """Return the mark of a task that somebody has cancelled and that has not ended; else None."""
+        return await self._link.call(("HGET", self._keys.cancels, identity))  # type: ignore[no-any-return]
+
     async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
         """Settle one attempt of a worker that cannot; False when its claim was settled before.
 

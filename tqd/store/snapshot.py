@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, LIVING, TASK, Picture
+from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, LIVING, STRAYS, TASK, Picture
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink
 from tqd.store.keys import Keys, texts
@@ -25,7 +25,7 @@ PAGE = 200
 _LISTS = ("ready:", "parked:", "suspect:")
 _SIZES = {**dict.fromkeys(_LISTS, "LLEN"), "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
 _SINGLES = {
-    **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, "cron", "cron:last", "cron:apps"), "HLEN"),
+    **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS, "cron", "cron:last", "cron:apps"), "HLEN"),
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     "lost": "SCARD",
 }
@@ -86,6 +86,8 @@ class Snapshot:
         bells = sorted(name for name in names.found if name.startswith("bell:"))
         sizes, other = self._sizes([*_SINGLES, *places, *bells])
         unread = {name for name, size in sizes.items() if size > self._limit}
+        # Before the payloads: what is kept beside a task is written with it, and goes with it.
+        beside = {name: self._beside(name) for name in STRAYS if name in sizes}
         payloads = self._hash(TASK, sizes)
         counted = self._hash(ATTEMPTS, sizes) | self._hash(ERRORS, sizes)
         held = {place: list(self._place(place)) for place in places if place in sizes}
@@ -99,6 +101,7 @@ class Snapshot:
             payloads=payloads,
             records=self._hash(FAILURE, sizes),
             counted=counted,
+            beside=beside,
             owners=self.owners(names.found),
             bells={name: sizes[name] for name in bells if name in sizes},
             endless=self._endless(expiring[: self._limit]),
@@ -126,6 +129,11 @@ class Snapshot:
     def _hash(self, name: str, sizes: dict[str, int]) -> frozenset[bytes]:
         return frozenset(self._scanned("HSCAN", name)) if name in sizes else frozenset()
 
+    def _beside(self, name: str) -> dict[bytes, bytes]:
+        if name != "unique":
+            return {identity: identity for identity in self._scanned("HSCAN", name)}
+        return {key: held for rows in self._pages("HSCAN", name) for key, held in _pairs(rows)}
+
     def _place(self, name: str) -> Iterable[bytes]:
         if name.startswith(_LISTS):
             return self._listed(name)
@@ -140,14 +148,17 @@ class Snapshot:
                 return
 
     def _scanned(self, command: str, name: str) -> dict[bytes, None]:
-        ids: dict[bytes, None] = {}
+        return {identity: None for rows in self._pages(command, name) for identity in rows[::2]}
+
+    def _pages(self, command: str, name: str) -> Iterator[list[bytes]]:
         cursor: Any = 0
-        while len(ids) < self._limit:
+        read = 0
+        while read < self._limit:
             cursor, rows = self._link.call((command, self._key(name), cursor, "COUNT", PAGE))
-            ids.update(dict.fromkeys(rows[::2]))
+            read += len(rows) // 2
+            yield rows
             if int(cursor) == 0:
-                break
-        return ids
+                return
 
     def _endless(self, names: list[str]) -> list[str]:
         endless: list[str] = []
@@ -167,3 +178,7 @@ def _rank(name: str) -> int:
 
 def _size_of(name: str) -> str:
     return _SINGLES.get(name) or _SIZES[name[: name.index(":") + 1]]
+
+
+def _pairs(rows: list[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(rows[::2], rows[1::2], strict=True)

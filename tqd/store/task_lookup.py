@@ -15,8 +15,10 @@ from tqd.errors import WireError
 from tqd.store.connection import redis_ms, whole_ms
 from tqd.store.keys import Keys
 from tqd.store.talk import Talk
+from tqd.task.cancelling import CancelMark, read_mark
 from tqd.task.claim import Counts, parse_token
 from tqd.task.model import TaskState
+from tqd.task.uniqueness import shown
 from tqd.wire.dead_letter import MOST_BYTES, DeadLetter, read_letter
 from tqd.wire.envelope import Envelope, decode_envelope
 from tqd.wire.records import ResultRecord
@@ -39,7 +41,8 @@ class TaskView:
     `state` is None when it has a payload and is in no place that was found. `place` is as in Redis:
     `ready:default`, `claims:<worker>`. `position` counts from 1 among the ready tasks, or the suspects, of
     a queue; 0: not known. `counts` are None for a task that was never given back, retried or replayed.
-    `envelope` is None when it cannot be read (`problem`) or is gone.
+    `envelope` is None when it cannot be read (`problem`) or is gone. `mark`: somebody has asked for its end.
+    `unique` is the key that it holds.
     """
 
     id: str
@@ -57,6 +60,8 @@ class TaskView:
     letter: DeadLetter | None = None
     replays: int = 0
     replayed_ms: int = 0
+    mark: CancelMark | None = None
+    unique: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,7 @@ def show(keys: Keys, identity: bytes) -> Talk[TaskView | None]:
     """Find out all about a task; None when there is no trace of it."""
     for _ in range(LOOKS):
         view = TaskView(id=identity.hex())
-        time, payload, dead, record, letter, counts, note = yield [
+        time, payload, dead, record, letter, counts, note, mark, key = yield [
             ("TIME",),
             ("HGET", keys.task, identity),
             ("ZSCORE", keys.dead, identity),
@@ -79,10 +84,14 @@ def show(keys: Keys, identity: bytes) -> Talk[TaskView | None]:
             ("HGET", keys.failure, identity),
             ("HGET", keys.attempts, identity),
             ("HMGET", keys.replay(identity), "count", "ms"),
+            ("HGET", keys.cancels, identity),
+            ("HGET", keys.keyed, identity),
         ]
         view.now_ms = int(redis_ms(time))
         view.counts = _counts(counts)
         view.replays, view.replayed_ms = _number(note[0]), _number(note[1])
+        view.mark = None if mark is None else read_mark(mark)
+        view.unique = "" if key is None else shown(key)
         _read_result(view, record)
         if payload is None:
             return _ended(view, identity, dead, letter)

@@ -2,7 +2,7 @@
 
 - the work link: settlements and the next claim, in one write, one exchange in flight;
 - the bell link: the wait for work (`BLPOP`), never cancelled, unblocked from outside;
-- the errand link: registration, parked tasks, the clock, unblocking.
+- the errand link: registration, parked and cancelled tasks, the clock, unblocking.
 """
 
 from __future__ import annotations
@@ -137,6 +137,13 @@ class WorkerStore:
         """Measure Redis's time again; the work link takes over what the errand link measured."""
         await self._errand.synchronise()
         self._work.clock = self._errand.clock
+
+    async def marks(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return id → mark of those tasks that somebody has cancelled."""
+        if not await self._errand.call(("HLEN", self._keys.cancels)):
+            return {}
+        marks = await self._errand.call(("HMGET", self._keys.cancels, *ids))
+        return {one: mark for one, mark in zip(ids, marks, strict=True) if mark is not None}
 
     async def parked(self, names: Sequence[str]) -> list[str]:
         """Return those of `names` under which tasks are parked."""

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
+
+
+class Cancellable(Protocol):
+    """What a context asks of its attempt."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has asked for the end of the task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +35,12 @@ class Context:
     enqueued_ms: int
     deadline: float | None
     slot: datetime | None = None
+    attempt_in_hand: Cancellable | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled the task, which a plain function has to ask for by itself.
+
+        What it raises from then on ends the task as cancelled; what it returns ends it as done.
+        """
+        return self.attempt_in_hand is not None and self.attempt_in_hand.cancelled

@@ -59,6 +59,13 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody has asked for the end of the task, before or while it ran."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     """The attempt was still running after its `timeout`, or its `hard_timeout`; `final` as of `Raised`."""
 
@@ -116,7 +123,7 @@ def unreadable(error: WireError) -> Unreadable:
 
 
 Outcome = (
-    Done | Raised | RetryAsked | Discarded | TimedOut | Expired | Overdue | Killed | Released
+    Done | Raised | RetryAsked | Discarded | Cancelled | TimedOut | Expired | Overdue | Killed | Released
     | UnknownName | Unreadable
 )  # fmt: skip
 

@@ -6,11 +6,13 @@ is settled with the same values by the keeper (`reclaimed`).
 
 from __future__ import annotations
 
+from tqd.task.cancelling import KEPT_S
 from tqd.task.claim import Blame, Claim, Counts, parse_token
 from tqd.task.clocks import past_deadline
 from tqd.task.history import PastError, past_error
 from tqd.task.model import TaskOptions
 from tqd.task.outcome import (
+    Cancelled,
     Discarded,
     Done,
     ErrorInfo,
@@ -112,15 +114,19 @@ class Park:
 
 
 class Dismiss:
-    """The task ends as cancelled, on its handler's word; who waits for its result (`ttl_ms` > 0) is told."""
+    """The task ends as cancelled; who waits for its result (`ttl_ms` > 0) is told.
 
-    __slots__ = ("reason", "task_id", "token", "ttl_ms")
+    On its handler's word, or because somebody `asked` for it.
+    """
 
-    def __init__(self, task_id: bytes, token: bytes, reason: str, ttl_ms: int) -> None:
+    __slots__ = ("asked", "reason", "task_id", "token", "ttl_ms")
+
+    def __init__(self, task_id: bytes, token: bytes, reason: str, ttl_ms: int, asked: bool = False) -> None:
         self.task_id = task_id
         self.token = token
         self.reason = reason
         self.ttl_ms = ttl_ms
+        self.asked = asked
 
 
 class Expire:
@@ -190,8 +196,10 @@ def settlement(
         case Unreadable(problem, reason, kind):
             error = ErrorInfo(type=kind, message=problem, traceback="")
             return Bury(claim, reason, (error,), counts.attempts, result_ttl_ms(options))
-        case Discarded(reason):
-            return Dismiss(task_id, token, reason, result_ttl_ms(options))
+        case Discarded(reason) | Cancelled(reason):
+            asked = isinstance(outcome, Cancelled)
+            kept_ms = max(round(KEPT_S * 1000) if asked else 0, result_ttl_ms(options))
+            return Dismiss(task_id, token, reason, kept_ms, asked)
         case Expired(late_s):
             reason = f"it had not begun when it expired, {late_s:.3g} s before it was claimed"
             return Expire(task_id, token, reason, result_ttl_ms(options))

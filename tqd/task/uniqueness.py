@@ -71,5 +71,5 @@ class UniqueKey:
 
 
 def shown(held: bytes) -> str:
-    """Return the key that a task holds, for people: without its scope and its task's name."""
-    return held[1:].partition(b"\0")[2].decode(errors="replace")
+    """Return the key that a task holds, for people: one that was made of arguments begins with a #."""
+    return held[1:].partition(b"\0")[2].decode(errors="replace").removeprefix("=")

@@ -63,7 +63,7 @@ class HardDeadline:
 
     `left_s` from now on. Without any such attempt `task_id` is empty. `policy` is what decides about a
     failure when the worker cannot any more: [max_retries, retry_delay_s, max_retry_delay_s, result_ttl_s,
-    deadline_s].
+    deadline_s]. `cancelled`: somebody has cancelled the task, and the limit is the grace that it has to end.
     """
 
     task_id: bytes
@@ -72,6 +72,7 @@ class HardDeadline:
     limit_s: float
     left_s: float
     policy: list[float]
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.calls import Claimed
 from tqd.store.worker_store import Exchanged, WorkerStore
+from tqd.task.cancelling import read_mark, spoken
 from tqd.task.claim import Claim, parse_token
 from tqd.task.settle import Release, Settlement
 from tqd.worker.executor import Executor
@@ -206,10 +207,17 @@ class Consumer:
             self._log.warning("ids without a task were dropped from a queue", count=claimed.dropped)
         if claimed.bad_queue:
             self._log.error("a queue's keys hold something else and are passed over", queue=claimed.bad_queue)
-        self._unstarted += claimed.claims
+        self._unstarted += claimed.claims if not claimed.cancelled else self._living(claimed)
         self._work_expected = claimed.work_left
         self._order.served(_origins(claimed) if claimed.work_left else (), claimed.work_left, monotonic())
         self._set_timer(claimed.next_due_ms)
+
+    def _living(self, claimed: Claimed) -> list[Claim]:
+        """End what was cancelled before it could run; returns the others."""
+        for claim in claimed.claims:
+            if claim.task_id in claimed.cancelled:
+                self._executor.refuse(claim, spoken(read_mark(claimed.cancelled[claim.task_id])))
+        return [claim for claim in claimed.claims if claim.task_id not in claimed.cancelled]
 
     def _set_timer(self, due_ms: int) -> None:
         if self._timer is not None:

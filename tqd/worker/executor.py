@@ -14,19 +14,18 @@ from tqd.errors import WireError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
-from tqd.task.claim import Claim, parse_token
+from tqd.task.claim import Claim
 from tqd.task.clocks import has_clocks, on_time
-from tqd.task.context import Context
 from tqd.task.identity import to_text
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
 from tqd.task.outcome import (
+    Cancelled,
     Done,
     Expired,
     Outcome,
     Overdue,
     Raised,
     Released,
-    TimedOut,
     UnknownName,
     describe,
     unreadable,
@@ -42,13 +41,13 @@ from tqd.task.settle import (
     result_ttl_ms,
     settlement,
 )
-from tqd.task.verdict import verdict
-from tqd.wire.cron_entry import slot_of
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
 from tqd.wire.records import ResultRecord
 from tqd.wire.seal import Seal
+from tqd.worker.contexts import context_of
 from tqd.worker.expiries import Expiries
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
+from tqd.worker.judging import judge, late_outcome, limit_of
 from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
 from tqd.worker.retries import Retries
@@ -126,7 +125,7 @@ class Executor:
             end = now + options.deadline_s - self._now_ms() / 1000
             attempt.deadline = min(attempt.deadline or end, end)
         if handler.context_parameter is not None:
-            handler.inject(_context(attempt, envelope), args, kwargs)
+            handler.inject(context_of(attempt, envelope), args, kwargs)
         self._inflight.add(attempt)
         run = self._run if handler.asynchronous else self._run_plain
         attempt.runner = self._loop.create_task(run(attempt))
@@ -154,7 +153,7 @@ class Executor:
         except BaseException as error:
             # Whatever a task raises, SystemExit and KeyboardInterrupt too, it is this attempt's end
             # and not the worker's.
-            self._end(attempt, _judge(attempt, error))
+            self._end(attempt, judge(attempt, error))
         else:
             self._done(attempt, value)
 
@@ -170,7 +169,7 @@ class Executor:
             if lane.running():
                 self._inflight.strays += 1
                 lane.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._stray_returned))
-            self._end(attempt, _judge(attempt, error))
+            self._end(attempt, judge(attempt, error))
         else:
             if isinstance(outcome, Done):
                 self._done(attempt, outcome.value)
@@ -197,6 +196,8 @@ class Executor:
 
     def _end(self, attempt: Attempt, outcome: Outcome) -> None:
         if self._inflight.remove(attempt):
+            if attempt.interruption is Interruption.CANCEL:
+                outcome = Cancelled(attempt.cancel_reason)  # however it ended, when not well
             run_s = monotonic() - attempt.started
             self.tally.ran(run_s)
             if run_s >= LONG_S:
@@ -215,7 +216,7 @@ class Executor:
             case Dismiss():
                 tally.discarded += 1
                 self._log.info(
-                    "task was discarded by its handler",
+                    "task was cancelled" if decision.asked else "task was discarded by its handler",
                     task=to_text(decision.task_id), reason=decision.reason,
                 )  # fmt: skip
             case Expire():
@@ -258,15 +259,15 @@ class Executor:
         for attempt in self._inflight:
             if attempt.deadline and now >= attempt.deadline and attempt.runner is not None:
                 # A handler that swallows its cancellation is cancelled again, once a second.
-                if attempt.interruption is not Interruption.DEADLINE:
-                    attempt.interruption = _limit(attempt)
+                if attempt.interruption not in (Interruption.DEADLINE, Interruption.CANCEL):
+                    attempt.interruption = limit_of(attempt)
                 attempt.deadline = now + 1.0
                 attempt.runner.cancel()
         if len(self._inflight):
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
 
     def _time_up(self, attempt: Attempt) -> None:
-        """Settle an attempt whose hard timeout is over, whatever its code still does, and cancel that.
+        """Settle an attempt whose hard timeout or grace is over, whatever its code still does; cancel that.
 
         Its slot stays taken until the code has ended. One that was settled before, as its `timeout` was
         over, is only cancelled.
@@ -276,8 +277,33 @@ class Executor:
         if self._inflight.get(attempt.task_id) is attempt:
             self._inflight.strays += 1
             runner.add_done_callback(lambda _: self._stray_returned())
-            self._end(attempt, _late(attempt, attempt.options.hard_timeout_s, hard=True))
+            self._end(attempt, late_outcome(attempt, attempt.options.hard_timeout_s, hard=True))
         runner.cancel()
+
+    def cancel(self, attempt: Attempt, reason: str, grace_s: float) -> None:
+        """Interrupt an attempt whose task was cancelled; after `grace_s` it is ended whatever it does.
+
+        A thread that runs cannot be interrupted: its context says that it is cancelled.
+        """
+        if self._inflight.get(attempt.task_id) is not attempt or attempt.interruption is not None:
+            return
+        assert attempt.runner is not None
+        attempt.cancel_reason = reason
+        attempt.interruption = Interruption.CANCEL
+        self.limits.grant(attempt, grace_s)
+        if attempt.lane is None or not attempt.lane.running():
+            attempt.runner.cancel()
+
+    def refuse(self, claim: Claim, reason: str) -> None:
+        """End a claimed task that was cancelled before it could run."""
+        try:
+            envelope = decode_envelope(claim.envelope, self._max_bytes)
+        except WireError:
+            options = DEFAULTS
+        else:
+            handler = self._registry.get(envelope.name)
+            options = envelope.options.over(handler.options if handler is not None else DEFAULTS)
+        self._settle(claim, Cancelled(reason), options)
 
     def interrupt(self) -> None:
         """Cancel all attempts, to be given back; what ends otherwise meanwhile counts as it ends."""
@@ -303,44 +329,3 @@ class Executor:
         self._expiries.tell()
         if self._sweeper is not None:
             self._sweeper.cancel()
-
-
-def _limit(attempt: Attempt) -> Interruption:
-    """Return which limit an attempt has met: its own, or, when that is later, its task's."""
-    timeout_s = attempt.options.timeout_s
-    own = timeout_s and attempt.deadline >= attempt.started + timeout_s
-    return Interruption.TIMEOUT if own else Interruption.DEADLINE
-
-
-def _judge(attempt: Attempt, error: BaseException) -> Outcome:
-    if attempt.interruption is Interruption.DEADLINE:
-        return Overdue(0.0, running=True)
-    if attempt.interruption is Interruption.TIMEOUT:
-        return _late(attempt, attempt.options.timeout_s, hard=False)
-    if attempt.interruption is Interruption.RELEASE and issubclass(type(error), asyncio.CancelledError):
-        return Released()  # isinstance would ask the exception for its class, which is user code
-    return verdict(error, attempt.handler.retry_rules)
-
-
-def _late(attempt: Attempt, limit_s: float | None, *, hard: bool) -> TimedOut:
-    return TimedOut(limit_s or 0.0, hard, attempt.handler.retry_rules.final(TimeoutError))
-
-
-def _context(attempt: Attempt, envelope: Envelope) -> Context:
-    counts, queue = parse_token(attempt.token)
-    return Context(
-        id=to_text(attempt.task_id),
-        name=envelope.name,
-        queue=queue,
-        attempt=counts.attempts + 1,
-        fence=counts.fence,
-        enqueued_ms=envelope.enqueued_ms,
-        deadline=_deadline(attempt),
-        slot=slot_of(envelope.headers) if envelope.headers else None,
-    )
-
-
-def _deadline(attempt: Attempt) -> float | None:
-    hard_s = attempt.options.hard_timeout_s
-    deadlines = (attempt.deadline, attempt.started + hard_s if hard_s else 0.0)
-    return min((deadline for deadline in deadlines if deadline), default=None)

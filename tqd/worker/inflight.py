@@ -25,16 +25,19 @@ class Interruption(Enum):
     TIMEOUT = "timeout"
     DEADLINE = "deadline"
     RELEASE = "release"
+    CANCEL = "cancel"
 
 
 class Attempt(Claim):
     """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none.
 
-    `lane` is the thread's future of a plain function, once it was started.
+    `lane` is the thread's future of a plain function, once it was started. `cancel_reason` is there once
+    somebody has cancelled the task.
     """
 
     __slots__ = (
         "args",
+        "cancel_reason",
         "deadline",
         "handler",
         "interruption",
@@ -65,6 +68,12 @@ class Attempt(Claim):
         self.interruption: Interruption | None = None
         self.runner: asyncio.Task[None] | None = None
         self.lane: Future[Done | Raised | RetryAsked | Discarded] | None = None
+        self.cancel_reason: str  # not set for every task
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled the task."""
+        return self.interruption is Interruption.CANCEL
 
 
 class Inflight:

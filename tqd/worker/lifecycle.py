@@ -26,6 +26,7 @@ from tqd.system.channel import ChildChannel
 from tqd.wire.seal import Seal
 from tqd.worker.beat import Pulse
 from tqd.worker.bell import Bell
+from tqd.worker.cancelling import Cancelling
 from tqd.worker.consumer import Consumer
 from tqd.worker.errands import Errands
 from tqd.worker.executor import Executor
@@ -50,7 +51,7 @@ LEAVE_S = 0.5
 class Ending(Enum):
     """Why a worker has ended.
 
-    fenced: it was declared dead while it lived. overtime: code that is over its hard timeout goes on, and
+    fenced: it was declared dead while it lived. overtime: code that is over its time goes on, and
     only the end of the process stops it.
     """
 
@@ -90,6 +91,7 @@ class Lifecycle:
         self._errands = Errands(store, registry, log)
         self._publication = Publication(store, registry, config.tasks.app, launched, log, seal)
         executor = self._executor
+        self._cancelling = Cancelling(store, executor, self.inflight, config.tasks.cancel_grace, log)
         self._pulse = Pulse(channel, self.inflight, executor.tally, executor.limits, self._may_claim, log)
         self._stop = asyncio.Event()
         self._sooner = asyncio.Event()
@@ -116,7 +118,7 @@ class Lifecycle:
         listener = asyncio.create_task(self._bell.listen())
         parts = (
             self._errands.run(), self._pulse.run(), self._bell.pass_on(), self._bell.leave(),
-            self._publication.run(),
+            self._publication.run(), self._cancelling.run(),
         )  # fmt: skip
         rounds = [asyncio.create_task(part) for part in parts]
         reasons = [asyncio.create_task(part) for part in (self._stop.wait(), self._fenced(), self._overran())]
@@ -153,7 +155,7 @@ class Lifecycle:
     async def _overran(self) -> None:
         """Hurry the end when code cannot be stopped otherwise, also of a drain that is on already."""
         await self._executor.limits.overrun.wait()
-        self._log.error("code that is over its hard timeout goes on: this process ends, to stop it")
+        self._log.error("code that is over its time goes on: this process ends, to stop it")
         if not self._stop.is_set():
             self._ending = Ending.OVERTIME
         self.drain(CLEAN_UP_S)

@@ -1,4 +1,5 @@
-"""Hard timeouts: telling the master which attempt must be over first, and ending it when the loop lives.
+"""Hard timeouts, and the grace of cancelled attempts: telling the master which one must be over first, and
+ending it when the loop lives.
 
 A blocked loop can do nothing; then the master, which knows of the deadline, kills the process. With a
 living loop it goes like this:
@@ -8,7 +9,7 @@ living loop it goes like this:
    stopped only by the end of the process: `overrun` is set;
 3. until its code has ended, the attempt stays the one that the master knows of.
 
-It costs nothing for attempts without a hard timeout: they never come here.
+It costs nothing for attempts without a hard timeout that nobody cancels: they never come here.
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ CLEAN_UP_S = 0.5
 LONGEST_NAME = 100
 _FEW = 32
 
+NOBODY = (b"", b"", False)
 NO_DEADLINE = HardDeadline(b"", b"", "", 0.0, 0.0, [])
 
 
 class _Watched:
-    """An attempt with its hard deadline (monotonic s); ended when its code has, whatever was settled."""
+    """An attempt with its hard deadline (monotonic s); ended when its code has, whatever was settled.
 
-    __slots__ = ("attempt", "deadline", "ended")
+    `limit_s` is its hard timeout, or with `cancelled` the grace that it has to end.
+    """
 
-    def __init__(self, attempt: Attempt, deadline: float) -> None:
+    __slots__ = ("attempt", "cancelled", "deadline", "ended", "limit_s")
+
+    def __init__(self, attempt: Attempt, since: float, limit_s: float, cancelled: bool = False) -> None:
         self.attempt = attempt
-        self.deadline = deadline
+        self.limit_s = limit_s
+        self.cancelled = cancelled
+        self.deadline = since + limit_s
         self.ended = False
 
     def __lt__(self, other: _Watched) -> bool:
@@ -47,7 +54,7 @@ class _Watched:
 
 
 class HardLimits:
-    """Watches the attempts that have a hard timeout; `time_up` is called once for each that is late."""
+    """Watches the attempts that must be over at some time; `time_up` is called once for each that is late."""
 
     def __init__(self, channel: ChildChannel, time_up: Callable[[Attempt], None]) -> None:
         self._channel = channel
@@ -56,15 +63,22 @@ class HardLimits:
         self._waiting: list[_Watched] = []
         self._late: list[_Watched] = []
         self._living = 0
-        self._told: tuple[bytes, bytes] = (b"", b"")
+        self._told = NOBODY
         self._timer: asyncio.TimerHandle | None = None
         self._timed: _Watched | None = None
         self.overrun = asyncio.Event()
 
     def watch(self, attempt: Attempt) -> None:
         """Begin to watch an attempt whose runner was made and has not run yet."""
+        self._watch(_Watched(attempt, attempt.started, attempt.options.hard_timeout_s or 0.0))
+
+    def grant(self, attempt: Attempt, grace_s: float) -> None:
+        """Watch an attempt that was cancelled, from now on: it has so long to end by itself."""
+        self._watch(_Watched(attempt, monotonic(), grace_s, cancelled=True))
+
+    def _watch(self, watched: _Watched) -> None:
+        attempt = watched.attempt
         assert attempt.runner is not None
-        watched = _Watched(attempt, attempt.started + (attempt.options.hard_timeout_s or 0.0))
         heapq.heappush(self._waiting, watched)
         self._living += 1
         attempt.runner.add_done_callback(lambda _: self._runner_ended(watched))
@@ -73,7 +87,7 @@ class HardLimits:
     def tell(self) -> None:
         """Tell the master which attempt must be over first, if that has changed or was not heard."""
         first = self._first()
-        subject = (first.attempt.task_id, first.attempt.token) if first is not None else (b"", b"")
+        subject = (first.attempt.task_id, first.attempt.token, first.cancelled) if first else NOBODY
         if subject != self._told and self._channel.send(_message(first)):
             self._told = subject
         self._set_timer()
@@ -135,7 +149,8 @@ def _message(watched: _Watched | None) -> HardDeadline:
         task_id=attempt.task_id,
         token=attempt.token,
         name=attempt.handler.name[:LONGEST_NAME],
-        limit_s=attempt.options.hard_timeout_s or 0.0,
+        limit_s=watched.limit_s,
         left_s=round(watched.deadline - monotonic(), 3),
         policy=policy(attempt.options, attempt.handler.retry_rules),
+        cancelled=watched.cancelled,
     )

@@ -168,6 +168,26 @@ def test_tasks_are_listed_by_queue_and_state(shell: Shell, tq: TaskQueue, ids: l
     assert "no claimed tasks" in shell.tqd("task", "ls", "--state", "claimed")
 
 
+def test_tasks_are_cancelled_by_their_ids(shell: Shell, tq: TaskQueue, ids: list[str]) -> None:
+    runs, waits = tq.enqueue("pay"), tq.named("pay").using(delay=60, unique="order 17").enqueue()
+    facts = shell.json("task", "show", waits.id)
+    assert (facts["unique"], facts["cancel_requested_ms"]) == ("order 17", None)
+    HandWorker(tq).take(runs)
+    text = shell.tqd("task", "cancel", runs.id, waits.id, "--reason", "the shop\x1b is closed")
+    assert f"{runs.id} is asked to end" in text and f"{waits.id} is cancelled" in text
+    assert waits.status() is TaskState.CANCELLED
+    text = shell.tqd("task", "show", waits.id)
+    assert "is cancelled" in text and "the shop" in text
+    text = shell.tqd("task", "show", runs.id)
+    assert "is claimed" in text and "requested" in text and "the shop" in text and "\x1b" not in text
+    facts = shell.json("task", "show", runs.id)
+    assert facts["cancel_reason"] == "the shop\x1b is closed" and facts["cancel_requested_ms"] > 0
+    answers = shell.json("task", "cancel", waits.id, ids[0], "0" * 32, code=1)["tasks"]
+    assert [row["answer"] for row in answers] == ["cancelled", "over", "unknown"]
+    assert "had ended before" in shell.tqd("task", "cancel", ids[0], code=1)
+    assert "is not a task id" in shell.tqd("task", "cancel", "xyz", code=64)
+
+
 def test_ids_that_are_none_or_nobodys_are_told_apart(shell: Shell) -> None:
     assert "is not a task id: an id is 32" in shell.tqd("task", "show", "xyz", code=64)
     assert "there is no trace of" in shell.tqd("task", "show", "0" * 32, code=1)

@@ -123,6 +123,16 @@ def errors_of_nobody(driver: StoreDriver) -> None:
     driver.client.hset(driver.keys.errors, identity(1), "errors")
 
 
+def key_of_nobody(driver: StoreDriver) -> None:
+    driver.enqueue_unique(1)
+    driver.client.delete(driver.keys.ready("default"), driver.keys.task, driver.keys.attempts)
+
+
+def mark_of_nobody(driver: StoreDriver) -> None:
+    one(driver)
+    driver.client.hset(driver.keys.cancels, mapping={identity(1): "1:why", identity(2): "1:why"})  # type: ignore[arg-type,dict-item]
+
+
 def claims_of_nobody(driver: StoreDriver) -> None:
     one(driver)
     driver.claim()
@@ -155,6 +165,8 @@ BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (record_of_a_living_task, {Kind.STRAY_RECORD}, {1: "ready:default"}),
     (counts_of_nobody, {Kind.STRAY_COUNTS}, {}),
     (errors_of_nobody, {Kind.STRAY_COUNTS}, {}),
+    (key_of_nobody, {Kind.STRAY_KEY}, {}),
+    (mark_of_nobody, {Kind.STRAY_MARK}, {1: "ready:default"}),
     (claims_of_nobody, {Kind.NO_OWNER}, {1: "claims:w1"}),
     (two_tokens, {Kind.RINGING}, {}),
     (endless_result, {Kind.ENDLESS}, {}),

@@ -14,7 +14,7 @@ from tqd.keeper.reaper import Reaper, dead_processes
 from tqd.log import Log
 from tqd.task.claim import Blame
 from tqd.task.names import NodeName, WorkerName
-from tqd.task.settle import Bury, RetryAt, Settlement
+from tqd.task.settle import Bury, Dismiss, RetryAt, Settlement
 from tqd.wire.envelope import encode_envelope
 
 OURS = NodeName("shop", "host", "run2")
@@ -36,6 +36,7 @@ class MemoryStore:
         self.claims: dict[str, int] = {}
         self.tokens: dict[bytes, bytes] = {}
         self.envelopes: dict[bytes, bytes] = {}
+        self.marks: dict[bytes, bytes] = {}
         self.settled: list[Settlement] = []
         self.refusal: Exception | None = None
         self.blames: dict[str, Blame] = {}
@@ -81,6 +82,9 @@ class MemoryStore:
 
     async def held(self, worker: str) -> dict[bytes, bytes]:
         return self.tokens
+
+    async def mark(self, identity: bytes) -> bytes | None:
+        return self.marks.get(identity)
 
     async def settle(self, worker: str, settlement: Settlement, max_dead: int) -> bool:
         assert max_dead == MAX_DEAD
@@ -254,6 +258,15 @@ def test_a_culprit_without_retries_is_buried_with_its_payload() -> None:
     (settlement,) = store.settled
     assert isinstance(settlement, Bury)
     assert settlement.claim.envelope == b"payload"
+
+
+def test_a_culprit_that_was_cancelled_ends_as_cancelled_whatever_it_was_killed_for() -> None:
+    store = MemoryStore()
+    store.marks[b"i" * 16] = b"999:no longer needed"
+    killed(store, culprit(retries=3))
+    (settlement,) = store.settled
+    assert isinstance(settlement, Dismiss) and settlement.asked
+    assert (settlement.task_id, settlement.reason) == (b"i" * 16, "no longer needed")
 
 
 def test_without_a_culprit_everything_that_was_held_is_blamed() -> None:

@@ -125,6 +125,9 @@ def test_a_hard_limit_is_told_as_a_moment(case: Case) -> None:
 
 
 def test_the_end_of_all_hard_limits_is_told(case: Case) -> None:
+    (event,) = case.take(HardDeadline(b"id", b"token", "shop.slow", 10.0, 4.0, POLICY, cancelled=True))
+    assert isinstance(event, HardLimitSet)
+    assert event.text == 'task "shop.slow" went on for 10 s after it was cancelled'
     (event,) = case.take(HardDeadline(b"", b"", "", 0.0, 0.0, []))
     assert isinstance(event, HardLimitSet) and event.at is None
 

@@ -16,6 +16,7 @@ SOUND = Picture(
     records={b"d"},
     counted={B},
     owners={"w"},
+    beside={"unique": {b"k": B}, "keyed": {B: B}, "cancels": {C: C}},
     bells={"bell:q": 1},
 )
 
@@ -28,6 +29,9 @@ WRONG = [
     ({"records": frozenset()}, Finding(Kind.NO_RECORD, ("dead",), b"d")),
     ({"records": {b"d", b"e"}}, Finding(Kind.STRAY_RECORD, ("failure",), b"e")),
     ({"counted": {b"e"}}, Finding(Kind.STRAY_COUNTS, ("attempts",), b"e")),
+    ({"beside": {"unique": {b"k": b"e"}}}, Finding(Kind.STRAY_KEY, ("unique",), b"e")),
+    ({"beside": {"keyed": {b"e": b"e", A: A}}}, Finding(Kind.STRAY_KEY, ("keyed",), b"e")),
+    ({"beside": {"cancels": {b"d": b"d", B: B}}}, Finding(Kind.STRAY_MARK, ("cancels",), b"d")),
     ({"owners": frozenset()}, Finding(Kind.NO_OWNER, ("claims:w",))),
     ({"bells": {"bell:q": 2}}, Finding(Kind.RINGING, ("bell:q",))),
     ({"endless": ["result:1"]}, Finding(Kind.ENDLESS, ("result:1",))),

@@ -75,6 +75,20 @@ def scene(play: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(run())
 
 
+def test_a_cancelled_attempt_is_told_with_its_grace_also_when_it_was_the_first_before() -> None:
+    async def play(scene: Scene) -> None:
+        attempt = scene.watch(1, 1000.0)
+        scene.limits.grant(attempt, 500.0)
+        *_, told = scene.channel.sent
+        assert isinstance(told, HardDeadline)
+        assert (told.task_id, told.limit_s, told.cancelled) == (identity(1), 500.0, True)
+        assert 499.0 < told.left_s <= 500.0
+        await scene.end(1)
+        assert scene.channel.told() == [1, 1, 0]
+
+    scene(play)
+
+
 def test_the_master_is_told_of_an_attempt_before_it_runs() -> None:
     async def play(scene: Scene) -> None:
         scene.watch(1, 1000.0, max_retries=7, retry_delay_s=2.0)
