@@ -19,6 +19,7 @@ from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
 from tqd.keeper.fitness import refusal, tell
+from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
@@ -31,7 +32,6 @@ from tqd.system.process import start_ticks
 from tqd.system.usage import rss_bytes
 from tqd.task.claim import Blame
 from tqd.task.names import NodeName
-from tqd.task.queue_limit import read_limit
 from tqd.wire.messages import (
     Drain,
     Failed,
@@ -105,7 +105,7 @@ class Keeper:
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
-        self._limited = False
+        self._limits = Limits(store, node.name, config.queues.limits, log)
         self._clock_end = 0.0
 
     async def serve(self) -> None:
@@ -151,7 +151,7 @@ class Keeper:
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._repeat(self._prune, PRUNE_S),
             self._repeat(self._look_for_suspects, SUSPECTS_S),
-            self._repeat(self._limit, LEFTOVERS_S),
+            self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
             self._answer_samples(),
         ]
@@ -187,23 +187,6 @@ class Keeper:
             self._log.error("dead letters cannot be pruned", error=str(error))
         if removed:
             self._log.info("old dead letters were removed", count=removed)
-
-    async def _limit(self) -> None:
-        """Publish the queues' limits: at first also over another daemon's, later what Redis has forgotten."""
-        limits = self._config.queues.limits
-        try:
-            others = await self._store.limit(self._node.name, limits, take_over=not self._limited)
-        except StoreMismatch as error:
-            self._log.error("limits of queues cannot be published", error=str(error))
-            return
-        if not self._limited:
-            for queue, record in others:
-                known = read_limit(queue, record)
-                said, who = (str(known[0]), known[1]) if known else ("what cannot be read", "")
-                self._log.warning("a limit of another daemon was replaced", limit=said, daemon=who)
-            if limits:
-                self._log.info("limits are published", limits="; ".join(map(str, limits)))
-        self._limited = True
 
     async def _repeat(self, duty: Callable[[], Awaitable[None]], every_s: float) -> None:
         while True:
