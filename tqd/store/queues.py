@@ -96,8 +96,11 @@ def view_of(keys: Keys, name: str) -> Talk[QueueView]:
 def pause(keys: Keys, name: str, *, paused: bool) -> Talk[bool]:
     """Pause a queue, or let it go on; False when it was so before."""
     (changed,) = yield [
-        ("EVALSHA", _PAUSE, 2, keys.paused, keys.bell(name), name, int(paused)),
-    ]
+        (
+            "EVALSHA", _PAUSE, 4, keys.paused, keys.bell(name), keys.suspect(name), keys.suspect_bell,
+            name, int(paused),
+        )
+    ]  # fmt: skip
     return bool(changed)
 
 

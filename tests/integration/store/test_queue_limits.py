@@ -52,6 +52,26 @@ def test_a_queue_that_goes_on_wakes_a_worker_and_is_claimed_again(driver: StoreD
     assert numbers(driver.claim()) == [1]
 
 
+@pytest.mark.parametrize("how", ["resumed", "unlimited"])
+def test_the_probe_is_woken_as_well_when_suspects_may_run_again(driver: StoreDriver, how: str) -> None:
+    driver.client.rpush(driver.keys.suspect("default"), identity(1))
+    driver.pause()
+    limit(driver, concurrency=1)
+    driver.client.delete(driver.keys.suspect_bell)
+    if how == "resumed":
+        driver.pause(paused=False)
+    else:
+        driver.run(calls.limit(driver.keys, "here", [], take_over=True))
+    assert driver.client.llen(driver.keys.suspect_bell) == 1
+
+
+def test_without_suspects_the_probe_is_left_alone(driver: StoreDriver) -> None:
+    driver.pause()
+    driver.pause(paused=False)
+    limit(driver, concurrency=1)
+    assert not driver.client.exists(driver.keys.suspect_bell)
+
+
 def test_pausing_twice_changes_nothing(driver: StoreDriver) -> None:
     assert [driver.pause(), driver.pause()] == [True, False]
     assert [driver.pause(paused=False), driver.pause(paused=False)] == [True, False]

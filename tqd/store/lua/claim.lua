@@ -51,7 +51,7 @@ for i = 1, (#KEYS - 9) / 3 do
     end
     look_again(tonumber(head[2]))
     local room = limits[i] and waiting > 0
-      and (rooms[queue] or room_of(queue, limits[i], math.max(1, math.min(credit, waiting))))
+      and (rooms[queue] or room_of(queue, limits[i], math.max(1, math.min(credit + 1, waiting))))
     local open = room and math.min(waiting, room.free) or waiting
     local take = math.min(credit, cap, open)
     if take > 0 then
