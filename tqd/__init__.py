@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from tqd.client.task_function import Call
     from tqd.client.task_queue import TaskQueue
     from tqd.errors import (
+        AdmissionError,
         BootError,
         ConfigError,
         Discard,
         Malformed,
         NoResult,
+        QueueFull,
         RegistrationError,
         ResultTimeout,
         Retry,
@@ -37,12 +39,14 @@ if TYPE_CHECKING:
         WireError,
     )
     from tqd.store.dead_letters import Swept
+    from tqd.store.queues import Purged, QueueView
     from tqd.task.cancelling import CancelAnswer
     from tqd.task.context import Context
     from tqd.task.model import TaskState, queues
     from tqd.wire.dead_letter import DeadLetter
 
 _HOMES = {
+    "AdmissionError": "tqd.errors",
     "AsyncTaskHandle": "tqd.client.handle",
     "BootError": "tqd.errors",
     "Call": "tqd.client.task_function",
@@ -53,6 +57,9 @@ _HOMES = {
     "Discard": "tqd.errors",
     "Malformed": "tqd.errors",
     "NoResult": "tqd.errors",
+    "Purged": "tqd.store.queues",
+    "QueueFull": "tqd.errors",
+    "QueueView": "tqd.store.queues",
     "RegistrationError": "tqd.errors",
     "ResultTimeout": "tqd.errors",
     "Retry": "tqd.errors",
@@ -77,6 +84,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdmissionError",
     "AsyncTaskHandle",
     "BootError",
     "Call",
@@ -87,6 +95,9 @@ __all__ = [
     "Discard",
     "Malformed",
     "NoResult",
+    "Purged",
+    "QueueFull",
+    "QueueView",
     "RegistrationError",
     "ResultTimeout",
     "Retry",

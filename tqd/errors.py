@@ -11,6 +11,8 @@ TqdError
 │ ├ Malformed          bytes that are no value of ours, or beyond a limit
 │ ├ UnsupportedVersion bytes of a newer tqd
 │ └ Unserialisable     a value that would not come back as what it is; says its path
+├ AdmissionError       what a producer meets whose task is not let in
+│ └ QueueFull          the queue holds as many tasks as it may; says when to try again
 ├ TaskError            what waiting for a result can meet
 │ ├ TaskFailed         the task ended as a dead letter; carries its error
 │ ├ TaskCancelled      the task ended on purpose, without a result; says why
@@ -94,6 +96,29 @@ class UnsupportedVersion(WireError):
 
 class Unserialisable(WireError, TypeError):
     """Raised when a value would not come back as what it is; the message has its path."""
+
+
+class AdmissionError(TqdError):
+    """The root of why a task is not let into its queue."""
+
+
+class QueueFull(AdmissionError):
+    """Raised when a queue would hold more tasks than its `max_depth`; none of the call's were stored in it.
+
+    `depth` tasks wait there, ready and scheduled; `limit` is the most. `retry_after` is in s: when there is
+    room, at the speed at which tasks were taken lately; None when that is not known, or never.
+    """
+
+    def __init__(self, queue: str, depth: int, limit: int, retry_after: float | None) -> None:
+        self.queue = queue
+        self.depth = depth
+        self.limit = limit
+        self.retry_after = retry_after
+        when = "retry later" if retry_after is None else f"retry in about {retry_after:.3g} s"
+        super().__init__(
+            f'queue "{queue}" is full: {depth:,} tasks wait, limit {limit:,}; {when}, or raise '
+            f"queues.limits.{queue}.max_depth"
+        )
 
 
 class TaskError(TqdError):

@@ -43,11 +43,13 @@ from tqd.store.audit import audit
 from tqd.store.cancelling import cancel_call
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.node_store import NodeStore
+from tqd.store.queues import purge_call
 from tqd.store.snapshot import Snapshot
 from tqd.store.worker_store import WorkerStore
 from tqd.task.cancelling import CancelMark
 from tqd.task.claim import Claim, Counts, parse_token
-from tqd.task.model import NO_OPTIONS
+from tqd.task.model import NO_OPTIONS, TaskState
+from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Completes, Settlement, reclaimed
 from tqd.task.uniqueness import UniqueScope
 from tqd.wire.envelope import Envelope
@@ -56,7 +58,7 @@ T = TypeVar("T")
 NODES = {"w1": "a", "w2": "a", "w3": "b", "probe": "b"}
 WORKERS, PROBE = tuple(NODES), "probe"
 QUEUES = ("default", "low_priority")
-LEASE_MS, MAX_DEAD = 400, 3
+LEASE_MS, MAX_DEAD, MOST_RUNNING = 400, 3, 3
 workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 nodes = st.sampled_from(("a", "b"))
@@ -141,11 +143,55 @@ class StoreMachine(RuleBasedStateMachine):
         new = list(range(self.next, self.next + count))
         self.next += count
         call, due_ms = self.next, self.driver.now_ms + delay_ms if delay_ms else 0
+        if not self.model.fits(queue, count):
+            full = (self.model.depth(queue), self.model.depths[queue])
+            assert self.driver.refused(*new, queue=queue, due_ms=due_ms, call=call) == full
+            return
         assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == count
         self.model.enqueue(new, queue, due_ms)
 
         def again() -> None:
             assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == 0
+
+        self.repeat = again
+
+    @rule(queue=queues, paused=st.booleans())
+    def a_queue_is_paused_or_goes_on(self, queue: str, paused: bool) -> None:
+        assert self.driver.pause(queue, paused=paused) == ((queue in self.model.paused) is not paused)
+        (self.model.paused.add if paused else self.model.paused.discard)(queue)
+        self.repeat = lambda: self.nothing(self.driver.pause(queue, paused=paused))
+
+    def nothing(self, changed: bool) -> None:
+        assert not changed
+
+    @rule(
+        limits=st.dictionaries(
+            queues, st.tuples(st.sampled_from([0, 4, 12]), st.sampled_from([0, 1, MOST_RUNNING]))
+        )
+    )
+    def limits_are_published(self, limits: dict[str, tuple[int, int]]) -> None:
+        rules = [QueueLimit(queue=q, max_depth=d, concurrency=c) for q, (d, c) in limits.items()]
+
+        def publish() -> None:
+            assert self.do(self.keepers["a"].limit("shop", rules, take_over=True)) == []
+
+        publish()
+        self.model.limit(limits)
+        self.repeat = publish
+
+    @rule(queue=queues, ready=st.booleans())
+    def a_queue_is_purged(self, queue: str, ready: bool) -> None:
+        state = TaskState.READY if ready else TaskState.SCHEDULED
+        gone = self.model.purge(queue, ready)
+        self.runs += 1
+        if not gone:
+            return
+        record = b"purge %d" % self.runs
+        step = purge_call(self.driver.keys, queue, state, record, [identity(n) for n in gone])
+        assert self.driver.run(step) == len(gone)
+
+        def again() -> None:
+            assert self.driver.run(step) == len(gone), "and removes nothing"
 
         self.repeat = again
 
@@ -278,8 +324,10 @@ class StoreMachine(RuleBasedStateMachine):
             got = {as_number(one.task_id): one.token for one in claimed.claims}
             assert list(got) == list(expected), "in order"
         assert got == expected
-        assert (claimed.next_due_ms, claimed.dropped) == (0 if probe else model.next_due(), 0)
-        assert claimed.work_left == any((model.suspect if probe else model.ready).values())
+        next_look = model.next_look(self.driver.now_ms, probe=probe)
+        assert (claimed.next_due_ms, claimed.dropped) == (next_look, 0)
+        assert claimed.work_left == model.work_left
+        assert claimed.held_back == (model.held_back and not model.work_left)
         for one in claimed.claims:
             assert one.envelope == model.payload(as_number(one.task_id))
         assert {as_number(one) for one in claimed.cancelled} == model.marked & expected.keys()
@@ -555,6 +603,8 @@ class StoreMachine(RuleBasedStateMachine):
         for queue in QUEUES:
             assert driver.order(queue) == model.ready[queue]
             assert driver.suspects(queue) == model.suspect[queue]
+            if queue in model.paused or queue in model.concurrency:
+                continue  # who waits for these is woken when they go on, or looks again by the clock
             if model.suspect[queue]:
                 assert driver.client.llen(driver.keys.suspect_bell) == 1, "the probe is woken"
             if model.ready[queue]:
@@ -608,6 +658,8 @@ class StoreMachine(RuleBasedStateMachine):
             mine = sum(parse_token(token)[1] == queue for token in held)
             wanted = (len(self.model.ready[queue]), len(self.model.due[queue]), mine)
             assert (sample.ready, sample.scheduled, sample.claimed) == wanted
+            assert sample.paused == (queue in self.model.paused)
+            assert self.driver.client.hlen(self.driver.keys.running(queue)) <= MOST_RUNNING
 
     def claims_of(self, worker: str) -> Sequence[bytes]:
         return list(self.model.claims[worker].values())

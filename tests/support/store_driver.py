@@ -7,11 +7,12 @@ from typing import Any
 
 from tests.support.places import places
 from tests.support.redis_server import RedisServer
-from tqd.store import calls, dead_letters
+from tqd.store import calls, dead_letters, queues
 from tqd.store.calls import Claimant, Claimed, Command, NewTask
 from tqd.store.connection import Endpoint, SyncLink, accept
 from tqd.store.keys import Keys
 from tqd.store.settling import Settler
+from tqd.store.talk import lead
 from tqd.task.claim import Claim, Counts
 from tqd.task.history import PastError
 from tqd.task.outcome import ErrorInfo
@@ -75,12 +76,38 @@ class StoreDriver:
             (int.from_bytes(one, "big"), word.decode()) for one, word in zip(*[iter(reply)] * 2, strict=True)
         ]
 
+    def refused_unique(self, *numbers: int, keys: Sequence[str]) -> tuple[int, int]:
+        """Let a full queue refuse tasks with these keys; returns how many are there and how many may be."""
+        self._number += 1
+        tasks = [
+            NewTask(
+                identity(n),
+                "default",
+                envelope(n),
+                0,
+                0,
+                UniqueKey("job", key, UniqueScope.UNTIL_DONE, False),
+            )
+            for n, key in zip(numbers, keys, strict=True)
+        ]
+        depth, limit, _ = self.run(calls.store_new(self.keys, "p", self._number, tasks))
+        return depth, limit
+
     def locks(self) -> dict[str, int]:
         """Return which keys are taken, and by which task; both sides of it must agree."""
         by_key: dict[Any, Any] = self.client.hgetall(self.keys.unique)  # type: ignore[assignment]
         by_id: dict[Any, Any] = self.client.hgetall(self.keys.keyed)  # type: ignore[assignment]
         assert {held[1:]: one for one, held in by_id.items()} == by_key
         return {key.partition(b"\0")[2].decode(): int.from_bytes(one, "big") for key, one in by_key.items()}
+
+    def refused(
+        self, *numbers: int, queue: str = "default", due_ms: int = 0, call: int = 0
+    ) -> tuple[int, int]:
+        """Let a full queue refuse tasks; returns how many are there and how many may be."""
+        self._number += 1
+        tasks = [NewTask(identity(n), queue, envelope(n), due_ms) for n in numbers]
+        depth, limit, _ = self.run(calls.store_new(self.keys, "p", call or self._number, tasks))
+        return depth, limit
 
     # -- consuming -------------------------------------------------------------------------------
 
@@ -110,6 +137,10 @@ class StoreDriver:
         """Settle for a worker; returns the ids whose claims were lost."""
         commands = Settler(self.keys, worker, self.max_dead).settle(settlements, self.now_ms)
         return [lost for command in commands for lost in self.run(command)]
+
+    def pause(self, queue: str = "default", *, paused: bool = True) -> bool:
+        """Pause a queue or let it go on; False when it was so before."""
+        return lead(self._link, queues.pause(self.keys, queue, paused=paused))
 
     def unpark(self, name: str, *numbers: int, queue: str = "default") -> int:
         return int(self.run(calls.unpark(self.keys, name, queue, [identity(n) for n in numbers])))

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 Counts = tuple[int, int, int]
 """Fence, attempts, crashes."""
 
+LOOK_AGAIN_MS = 1000
+"""When to look whether a limit of concurrency has room."""
+
 
 @dataclass
 class StoreModel:
@@ -32,12 +35,41 @@ class StoreModel:
     lost: set[str] = field(default_factory=set)
     schedules: dict[str, str] = field(default_factory=dict)
     fired: dict[str, int] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    depths: dict[str, int] = field(default_factory=dict)
+    concurrency: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, set[tuple[str, int, bytes]]] = field(default_factory=dict)
+    work_left: bool = False
+    held_back: bool = False
 
     def enqueue(self, new: Sequence[int], queue: str, due_ms: int) -> None:
         if due_ms:
             self.due[queue].update(dict.fromkeys(new, due_ms))
         else:
             self.ready[queue] += new
+
+    def depth(self, queue: str) -> int:
+        return len(self.ready[queue]) + len(self.due[queue])
+
+    def fits(self, queue: str, count: int) -> bool:
+        return not self.depths.get(queue) or self.depth(queue) + count <= self.depths[queue]
+
+    def limit(self, limits: dict[str, tuple[int, int]]) -> None:
+        """Take over the depth and the concurrency of queues; of others nothing is remembered."""
+        self.depths = {queue: depth for queue, (depth, _) in limits.items() if depth}
+        self.concurrency = {queue: most for queue, (_, most) in limits.items() if most}
+        self.noted = {queue: self.noted.get(queue, set()) for queue in limits}
+
+    def purge(self, queue: str, ready: bool) -> list[int]:
+        """Remove what waits in a queue, ready or scheduled."""
+        gone = list(self.ready[queue] if ready else self.due[queue])
+        if ready:
+            self.ready[queue] = []
+        else:
+            self.due[queue] = {}
+        for number in gone:
+            self.counts.pop(number, None)
+        return gone
 
     def publish(self, declared: dict[str, str], now_ms: int) -> None:
         """Replace the schedules, each with its queue; a new one begins now."""
@@ -115,6 +147,8 @@ class StoreModel:
 
     def promote(self, now_ms: int, caps: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
         for queue, _ in caps:
+            if queue in self.paused:
+                continue
             ripe = sorted((ms, n) for n, ms in self.due[queue].items() if ms <= now_ms)
             for _, number in ripe:
                 del self.due[queue][number]
@@ -125,16 +159,37 @@ class StoreModel:
         self, worker: str, waiting: dict[str, list[int]], caps: Sequence[tuple[str, int]], credit: int
     ) -> dict[int, bytes]:
         taken: dict[int, bytes] = {}
+        self.work_left = self.held_back = False
         for queue, cap in caps:
-            take = min(cap, credit - len(taken))
+            if queue in self.paused:
+                continue
+            there = len(waiting[queue])
+            may = min(there, self.room(queue))
+            take = min(cap, credit - len(taken), may)
+            self.work_left |= may > take
+            self.held_back |= there > take and may <= take
             for number in waiting[queue][:take]:
                 fence, attempts, crashes = self.counts.get(number, (0, 0, 0))
                 taken[number] = b"%d:%d:%d:%s" % (fence + 1, attempts, crashes, queue.encode())
                 if self.scopes.get(number) == "until_started":
                     self.free(number)
+                if queue in self.concurrency:
+                    self.noted[queue].add((worker, number, taken[number]))
             waiting[queue] = waiting[queue][take:]
         self.claims[worker].update(taken)
         return taken
+
+    def room(self, queue: str) -> int:
+        """Return how many tasks of a queue may start: what was claimed under its limit and is held counts."""
+        if queue not in self.concurrency:
+            return len(self.counts) + 10_000
+        running = sum(self.claims[worker].get(number) == token for worker, number, token in self.noted[queue])
+        return max(0, self.concurrency[queue] - running)
+
+    def next_look(self, now_ms: int, *, probe: bool) -> int:
+        """Return when the worker that has just claimed is to look again; 0: no such time."""
+        times = [ms for q, due in self.due.items() if q not in self.paused for ms in due.values()]
+        return min(([] if probe else times) + [now_ms + LOOK_AGAIN_MS] * self.held_back, default=0)
 
     def next_due(self) -> int:
         return min((ms for due in self.due.values() for ms in due.values()), default=0)

@@ -21,18 +21,18 @@ def task(verb: argparse.ArgumentParser) -> None:
     )
     show.add_argument("id", type=_task_id, metavar="ID", help="the task's id, 32 hexadecimal digits")
     show.add_argument("--args", action="store_true", help="show the arguments as well")
-    _connection(show)
+    connection(show)
     text = "end tasks: those that wait never run, those that run are cancelled at their next await"
     cancel = actions.add_parser("cancel", help=text, description=text)
     cancel.add_argument("ids", nargs="+", type=_task_id, metavar="ID", help="the tasks' ids")
     cancel.add_argument("--reason", default="", metavar="TEXT", help="told to whoever waits for the result")
-    _connection(cancel)
+    connection(cancel)
     text = "the tasks that run, wait, or are parked"
     ls = actions.add_parser("ls", help=text, description=text)
     ls.add_argument("-q", "--queue", metavar="QUEUE", help="of this queue (else of queues.names)")
     ls.add_argument("--state", choices=STATES, metavar="STATE", help=f"in this state: {', '.join(STATES)}")
     _rows(ls)
-    _connection(ls)
+    connection(ls)
 
 
 def dead(verb: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def dead(verb: argparse.ArgumentParser) -> None:
         sweep.add_argument("--dry-run", action="store_true", help="only say what would be done")
     replay.add_argument("--rate", type=_rate, metavar="N", help="tasks per second, like 10 or 0.5 or 10/s")
     for action in (ls, show, replay, purge):
-        _connection(action)
+        connection(action)
 
 
 def cron(verb: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def cron(verb: argparse.ArgumentParser) -> None:
     )
     run.add_argument("name", metavar="NAME", help=name)
     for action in (ls, following, run):
-        _connection(action)
+        connection(action)
 
 
 def _filter(action: argparse.ArgumentParser) -> None:
@@ -97,7 +97,8 @@ def _rows(action: argparse.ArgumentParser) -> None:
     )
 
 
-def _connection(action: argparse.ArgumentParser) -> None:
+def connection(action: argparse.ArgumentParser) -> None:
+    """Add the flags that say where Redis is, and `--json`."""
     action.add_argument(
         "-c", "--config", metavar="FILE", help="configuration file (else ./tqd.toml, /etc/tqd/tqd.toml)"
     )

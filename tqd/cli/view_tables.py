@@ -131,8 +131,9 @@ def by_work(rows: list[Any]) -> list[Any]:
 
 def _queue(row: Any) -> list[Piece]:
     figures = [count(row.get(key)) for key in ("ready", "scheduled", "claimed")]
+    name = printable(str(row.get("name", UNKNOWN)))
     return [
-        (printable(str(row.get("name", UNKNOWN))), Tone.PLAIN),
+        (f"{name} (paused)", Tone.NOTE) if row.get("paused") else (name, Tone.PLAIN),
         *((figure, Tone.PLAIN) for figure in figures),
         (age(row.get("oldest_s")), Tone.PLAIN),
     ]

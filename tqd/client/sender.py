@@ -11,8 +11,9 @@ import os
 from collections import deque
 from collections.abc import Sequence
 
+from tqd.client.admission import still_fitting
 from tqd.clock import RedisClock
-from tqd.errors import StoreError
+from tqd.errors import AdmissionError, StoreError
 from tqd.store.calls import MAX_BATCH, NewTask
 from tqd.store.connection import Endpoint, Link
 from tqd.store.keys import Keys
@@ -83,6 +84,8 @@ class AsyncSender:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         try:
             refused = await self._store([task for tasks, _ in batch for task in tasks])
+            if refused:
+                refused = await self._second_try([tasks for tasks, _ in batch], refused)
         except BaseException as error:
             # Whatever ended the batch, every caller of it is told, and the next batch is tried.
             for _, stored in batch:
@@ -99,6 +102,15 @@ class AsyncSender:
                     stored.set_result(None)
                 else:
                     stored.set_exception(refusal)
+
+    async def _second_try(self, calls: Sequence[Sequence[NewTask]], refused: Refusals) -> Refusals:
+        """Store the calls that a full queue refused only because of those beside them."""
+        fitting = still_fitting(calls, refused)
+        if not fitting:
+            return refused
+        left = {task.task_id for task in fitting}
+        still = await self._store(fitting)
+        return {task_id: error for task_id, error in refused.items() if task_id not in left} | still
 
     async def _store(self, tasks: Sequence[NewTask]) -> Refusals:
         if any(task.delay_ms for task in tasks):
@@ -150,7 +162,7 @@ class SyncSender:
         while self._lanes:
             self._lanes.pop().close()
 
-    def _store(self, lane: SyncProducer, tasks: Sequence[NewTask]) -> StoreError | None:
+    def _store(self, lane: SyncProducer, tasks: Sequence[NewTask]) -> StoreError | AdmissionError | None:
         for first in range(0, len(tasks), MAX_BATCH):
             batch = tasks[first : first + MAX_BATCH]
             error = _first_refusal(batch, lane.store(batch))
@@ -169,7 +181,7 @@ class SyncSender:
             return SyncProducer(self._endpoint, self._keys)
 
 
-def _first_refusal(tasks: Sequence[NewTask], refused: Refusals) -> StoreError | None:
+def _first_refusal(tasks: Sequence[NewTask], refused: Refusals) -> StoreError | AdmissionError | None:
     if not refused:
         return None
     return next((refused[task.task_id] for task in tasks if task.task_id in refused), None)

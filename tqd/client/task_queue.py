@@ -14,6 +14,7 @@ from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, Cancellable, TaskHandle, identities_of
 from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options, unique_options
+from tqd.client.queues import Queues
 from tqd.client.route import Route
 from tqd.client.scheduling import Scheduling
 from tqd.client.sender import AsyncSender, SyncSender
@@ -104,6 +105,7 @@ class TaskQueue(Scheduling):
         self._latest: AsyncSender | None = None
         self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender)
         self.dead = DeadLetters(endpoint, self._keys, self._sender)
+        self.queues = Queues(endpoint, self._keys, self._sender)
 
     # -- declaring -------------------------------------------------------------------------------
 

@@ -10,7 +10,9 @@ import math
 import re
 from urllib.parse import urlsplit
 
+from tqd.config.queue_tables import limits, table_of, weights
 from tqd.config.setting import Kind, Setting, Value
+from tqd.task.queue_limit import QueueLimit, QueueWeight
 
 SWITCHES = {word: True for word in ("true", "1", "yes", "on")} | {
     word: False for word in ("false", "0", "no", "off")
@@ -27,6 +29,8 @@ def from_text(setting: Setting, text: str) -> Value:
     match setting.kind:
         case Kind.SWITCH if words.lower() in SWITCHES:
             return SWITCHES[words.lower()]
+        case Kind.LIMITS | Kind.WEIGHTS:
+            return _table(setting, words)
         case Kind.NAMES:
             return checked(setting, [part.strip() for part in words.split(",") if part.strip()])
         case Kind.INTEGER if re.fullmatch(r"[+-]?[0-9]{1,30}", words):
@@ -49,7 +53,19 @@ def checked(setting: Setting, raw: object) -> Value:
         return _url(setting, raw) if setting.kind is Kind.URL else _text(setting, raw)
     elif isinstance(raw, list | tuple) and setting.kind is Kind.NAMES:
         return _names(setting, list(raw))
+    elif setting.kind in (Kind.LIMITS, Kind.WEIGHTS):
+        return _table(setting, raw)
     raise Unfit(_must(setting))
+
+
+def _table(setting: Setting, raw: object) -> Value:
+    if isinstance(raw, tuple) and all(isinstance(item, QueueLimit | QueueWeight) for item in raw):
+        return raw  # checked before
+    try:
+        table = table_of(raw) if isinstance(raw, str) else raw
+        return limits(table) if setting.kind is Kind.LIMITS else weights(table)
+    except ValueError as error:
+        raise Unfit(str(error)) from None
 
 
 def _must(setting: Setting) -> str:

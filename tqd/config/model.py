@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tqd.task.queue_limit import QueueLimit, QueueWeight
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfig:
@@ -51,6 +53,9 @@ class TasksConfig:
 class QueuesConfig:
     names: tuple[str, ...]
     starvation_after: float
+    order: str
+    weights: tuple[QueueWeight, ...]
+    limits: tuple[QueueLimit, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def _merge_section(merged: Merged, path: str, section: str, table: dict[str, Any
         if key in BY_KEY:
             merged.take(BY_KEY[key], raw, path)
         else:
-            merged.refuse(key, raw, "no such setting", path, _nearest_key(key))
+            merged.refuse(key, raw, "no such setting", path, _of_a_queue(key, raw) or _nearest_key(key))
 
 
 def _merge_environment(merged: Merged, environ: Mapping[str, str]) -> None:
@@ -135,6 +135,14 @@ def _given(setting: Setting, environ: Mapping[str, str]) -> Iterator[str]:
 def _nearest_section(section: str) -> str:
     near = get_close_matches(section[:100], [*SECTIONS, *BY_KEY], n=1) or _same_name(section)
     return f"did you mean {near[0]}?" if near else "sections are " + ", ".join(SECTIONS)
+
+
+def _of_a_queue(key: str, raw: object) -> str:
+    """Return what to do when a queue's own table stands where the settings are."""
+    section, _, name = key.partition(".")
+    return (
+        f"limits are in [queues.limits.{name[:64]}]" if section == "queues" and isinstance(raw, dict) else ""
+    )
 
 
 def _nearest_key(key: str) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tqd.task.queue_limit import QueueLimit, QueueWeight
+
+NAME = r"[A-Za-z0-9_.-]{1,64}"
+NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 _ . -"
+
 
 class Kind(StrEnum):
     """What a value is; the word is the one that messages use."""
@@ -15,6 +20,8 @@ class Kind(StrEnum):
     NUMBER = "a number"
     SWITCH = "true or false"
     NAMES = "a list of names"
+    LIMITS = "a table of limits by queue"
+    WEIGHTS = "a table of numbers by queue"
 
 
 class Reload(StrEnum):
@@ -29,7 +36,7 @@ class Reload(StrEnum):
     RESTART = "restart"
 
 
-Value = str | int | float | bool | tuple[str, ...]
+Value = str | int | float | bool | tuple[str, ...] | tuple[QueueLimit, ...] | tuple[QueueWeight, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,9 @@ see to it that none is forgotten. Nothing is read or checked here.
 from __future__ import annotations
 
 from tqd.config.scheduler_settings import SCHEDULER
-from tqd.config.setting import Kind, Reload, Setting
+from tqd.config.setting import NAME, NAME_RULE, Kind, Reload, Setting
+from tqd.config.table_queues import QUEUES
 from tqd.config.table_security import SECURITY_SETTINGS, TLS_SETTINGS
-from tqd.task.model import DEFAULT_QUEUES
-
-NAME = r"[A-Za-z0-9_.-]{1,64}"
-NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 _ . -"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -234,28 +231,7 @@ SETTINGS: tuple[Setting, ...] = (
         reload=Reload.WORKERS,
         effect="How long a cancelled task that runs may take to end, before its worker process is ended.",
     ),
-    Setting(
-        key="queues.names",
-        kind=Kind.NAMES,
-        default=DEFAULT_QUEUES,
-        low=1,
-        high=64,
-        pattern=NAME,
-        pattern_rule=NAME_RULE,
-        reload=Reload.WORKERS,
-        effect="The queues that are served, in the order in which they are served.",
-        flags=("--queues", "-q"),
-    ),
-    Setting(
-        key="queues.starvation_after",
-        kind=Kind.NUMBER,
-        default=5.0,
-        unit="seconds",
-        low=0.1,
-        high=86_400,
-        reload=Reload.WORKERS,
-        effect="A waiting queue that got nothing for that long is served first, once.",
-    ),
+    *QUEUES,
     Setting(
         key="dead_letters.max_count",
         kind=Kind.INTEGER,

@@ -19,6 +19,7 @@ from tqd.errors import StoreError, StoreMismatch
 from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
 from tqd.keeper.fitness import refusal, tell
+from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.log import Log
@@ -104,6 +105,7 @@ class Keeper:
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
+        self._limits = Limits(store, node.name, config.queues.limits, log)
         self._clock_end = 0.0
 
     async def serve(self) -> None:
@@ -149,6 +151,7 @@ class Keeper:
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._repeat(self._prune, PRUNE_S),
             self._repeat(self._look_for_suspects, SUSPECTS_S),
+            self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
             self._answer_samples(),
         ]

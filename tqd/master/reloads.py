@@ -16,9 +16,9 @@ from tqd.master.seats import ChildState
 SERVING = "serving"
 DRAINED = "drained"
 FOR_THE_KEEPER = (
-    "queues.names", "workers.orphan_grace_period", "dead_letters.max_count", "dead_letters.max_age",
-    "logging.level", "logging.format", "tasks.app", "scheduler.enabled", "scheduler.tick_interval",
-    "scheduler.max_tasks_per_tick",
+    "queues.names", "queues.limits", "workers.orphan_grace_period", "dead_letters.max_count",
+    "dead_letters.max_age", "logging.level", "logging.format", "tasks.app", "scheduler.enabled",
+    "scheduler.tick_interval", "scheduler.max_tasks_per_tick",
 )  # fmt: skip
 """What a keeper is started from and a reload can change."""
 

@@ -220,6 +220,7 @@ def _queues(depths: Depths) -> list[dict[str, object]]:
             "scheduled": _known(row[1]),
             "claimed": _known(row[2]),
             "oldest_s": None if row[3] < 0 else row[3] / 1000,
+            "paused": None if row[4] < 0 else row[4] == 1,
         }
         for name, row in zip(depths.names, depths.sample.queues, strict=True)
     ]

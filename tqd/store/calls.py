@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.task.claim import Claim
+from tqd.task.queue_limit import QueueLimit
 from tqd.task.uniqueness import UniqueKey
 
 Command = tuple[str | bytes | int | float, ...]
@@ -18,6 +19,7 @@ MAX_BATCH = 1000
 """Tasks in one call of a script: Lua's `unpack` ends at about 8000 values."""
 
 PROMOTE_LIMIT = 200
+_MOST_HEADS = 256
 PRODUCER_TTL_S = 3600
 
 REACH = 20_000
@@ -31,6 +33,7 @@ _UNPARK = sha("unpark")
 _LEASE = sha("lease")
 _CLAIMED = sha("claimed")
 _PRUNE = sha("prune")
+_LIMIT = sha("limit")
 
 
 class NewTask:
@@ -76,8 +79,8 @@ def store_new(keys: Keys, producer: str, number: int, group: Sequence[NewTask]) 
     if group[0].due_ms > 0:
         return _schedule(keys, producer, number, queue, group)
     head: list[str | bytes | int | float] = [
-        "EVALSHA", _ENQUEUE, 4, keys.producer(producer), keys.task, keys.ready(queue), keys.bell(queue),
-        number, PRODUCER_TTL_S,
+        "EVALSHA", _ENQUEUE, 5, keys.producer(producer), keys.task, keys.ready(queue), keys.bell(queue),
+        keys.limits, number, PRODUCER_TTL_S,
     ]  # fmt: skip
     for task in group:
         head.append(task.task_id)
@@ -87,8 +90,8 @@ def store_new(keys: Keys, producer: str, number: int, group: Sequence[NewTask]) 
 
 def _schedule(keys: Keys, producer: str, number: int, queue: str, group: Sequence[NewTask]) -> Command:
     head: list[str | bytes | int | float] = [
-        "EVALSHA", _SCHEDULE, 4, keys.producer(producer), keys.task, keys.due(queue), keys.bell(queue),
-        number, PRODUCER_TTL_S,
+        "EVALSHA", _SCHEDULE, 5, keys.producer(producer), keys.task, keys.due(queue), keys.bell(queue),
+        keys.limits, number, PRODUCER_TTL_S,
     ]  # fmt: skip
     for task in group:
         head += (task.task_id, task.envelope, task.due_ms)
@@ -98,9 +101,9 @@ def _schedule(keys: Keys, producer: str, number: int, queue: str, group: Sequenc
 def _enqueue_unique(keys: Keys, producer: str, number: int, queue: str, group: Sequence[NewTask]) -> Command:
     # What is remembered of it holds an answer as well: under a name that the other calls do not use.
     head: list[str | bytes | int | float] = [
-        "EVALSHA", _ENQUEUE_UNIQUE, 10, keys.producer(f"{producer}u"), keys.task, keys.attempts, keys.errors,
+        "EVALSHA", _ENQUEUE_UNIQUE, 11, keys.producer(f"{producer}u"), keys.task, keys.attempts, keys.errors,
         keys.cancels, keys.unique, keys.keyed, keys.ready(queue), keys.due(queue), keys.bell(queue),
-        number, PRODUCER_TTL_S, REACH,
+        keys.limits, number, PRODUCER_TTL_S, REACH,
     ]  # fmt: skip
     for task in group:
         assert task.unique is not None
@@ -119,18 +122,22 @@ def note_answer(group: Sequence[NewTask], reply: Sequence[bytes]) -> None:
 class Claimed:
     """The reply to a claim.
 
-    `next_due_ms` is 0 when nothing is scheduled. `work_left`: more was ready than was taken.
+    `next_due_ms` is when to look again, as a task is due or a limit may have room; 0: no such time.
+    `work_left`: more was ready than was taken. `held_back`: all that is left is held back by limits.
     `dropped` counts ids that had no task. `bad_queue` names a queue whose keys are of another kind.
     `cancelled`: id → mark of claims that are not to be run, but ended.
     """
 
-    __slots__ = ("bad_queue", "cancelled", "claims", "dropped", "fenced", "next_due_ms", "work_left")
+    __slots__ = (
+        "bad_queue", "cancelled", "claims", "dropped", "fenced", "held_back", "next_due_ms", "work_left",
+    )  # fmt: skip
 
     def __init__(self, reply: list[object]) -> None:
         self.fenced = len(reply) == 1
         self.claims: list[Claim] = []
         self.next_due_ms = 0
         self.work_left = False
+        self.held_back = False
         self.dropped = 0
         self.bad_queue = ""
         self.cancelled: dict[bytes, bytes] = {}
@@ -145,6 +152,7 @@ class Claimed:
             self.cancelled = dict(zip(marks[::2], marks[1::2], strict=True))
         self.next_due_ms = max(0, next_due)
         self.work_left = left == 1
+        self.held_back = left == 2
         self.dropped = dropped
         self.bad_queue = bad.decode()
         fields = iter(reply[5:])
@@ -171,13 +179,18 @@ class Claimant:
         order = tuple(queue for queue, _ in caps)
         head = self._heads.get(order)
         if head is None:
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
             head = self._heads[order] = self._head(order)
         limits = (value for cap in caps for value in cap)
         return (*head, self.worker, now_ms, min(credit, MAX_BATCH), PROMOTE_LIMIT, *limits)
 
     def _head(self, order: tuple[str, ...]) -> Command:
         keys = self.keys
-        names = [keys.workers(self.node), keys.claims(self.worker), keys.task, keys.attempts]
+        names = [
+            keys.workers(self.node), keys.claims(self.worker), keys.task, keys.attempts, keys.paused,
+            keys.limits,
+        ]  # fmt: skip
         for queue in order:
             if self.probe:
                 names += (keys.suspect(queue), keys.suspect_due, keys.suspect_bell)
@@ -205,3 +218,9 @@ def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:
 def prune(keys: Keys, max_count: int, oldest_ms: int, limit: int) -> Command:
     """Return the call that removes dead letters beyond a number, and those from before `oldest_ms`."""
     return ("EVALSHA", _PRUNE, 2, keys.dead, keys.failure, max_count, oldest_ms, limit)
+
+
+def limit(keys: Keys, publisher: str, limits: Sequence[QueueLimit], *, take_over: bool) -> Command:
+    """Return the call that publishes a daemon's limits; `take_over`: also of queues that another limits."""
+    texts = (text for one in limits for text in (one.queue, one.record()))
+    return ("EVALSHA", _LIMIT, 1, keys.limits, publisher, int(take_over), *texts)

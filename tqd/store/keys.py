@@ -9,8 +9,9 @@ class Keys:
     """The keys of one shard of one namespace."""
 
     __slots__ = (
-        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "keyed", "lost",
-        "nodes", "prefix", "shard", "suspect_bell", "suspect_due", "task", "unique",
+        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "keyed",
+        "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due", "task",
+        "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -32,6 +33,8 @@ class Keys:
         # No queue can have this name. The probe waits at this bell; the other key never exists.
         self.suspect_bell = self.prefix + "bell:!suspect"
         self.suspect_due = self.prefix + "due:!suspect"
+        self.paused = self.prefix + "paused"
+        self.limits = self.prefix + "limits"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
@@ -44,6 +47,18 @@ class Keys:
     def bell(self, queue: str) -> str:
         """List with at most one token; idle workers wait on the bells of the queues they serve."""
         return f"{self.prefix}bell:{queue}"
+
+    def running(self, queue: str) -> str:
+        """Hash id → token and worker: what was claimed of a queue whose concurrency is limited."""
+        return f"{self.prefix}running:{queue}"
+
+    def rate(self, queue: str) -> str:
+        """String with a TTL: the token bucket of a queue whose rate is limited."""
+        return f"{self.prefix}rate:{queue}"
+
+    def flow(self, queue: str) -> str:
+        """String with a TTL: how many tasks were lately taken from a queue with a depth."""
+        return f"{self.prefix}flow:{queue}"
 
     def claims(self, worker: str) -> str:
         """Hash id → token: what one worker process holds."""

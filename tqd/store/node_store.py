@@ -22,6 +22,7 @@ from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
 from tqd.store.sampling import QueueSample, QueueSampler
 from tqd.task.claim import Blame
+from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Release, Settlement, reclaimed
 
 REAP_LIMIT = 16
@@ -171,6 +172,17 @@ class NodeStore:
         """
         oldest_ms = self.now_ms() - round(max_age_s * 1000) if max_age_s else 0
         return int(await self._link.call(calls.prune(self._keys, max_count, oldest_ms, PRUNE_LIMIT)))
+
+    async def limit(
+        self, publisher: str, limits: Sequence[QueueLimit], *, take_over: bool
+    ) -> list[tuple[str, bytes]]:
+        """Publish a daemon's limits; returns queues of which another has said otherwise, and what.
+
+        Those are replaced when told to `take_over`, and otherwise left.
+        """
+        reply = await self._link.call(calls.limit(self._keys, publisher, limits, take_over=take_over))
+        fields = iter(reply)
+        return [(name.decode(errors="replace"), record) for name, record in zip(fields, fields, strict=True)]
 
     async def ring(self, queues: Sequence[str]) -> None:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""

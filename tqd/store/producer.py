@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from tqd.clock import RedisClock, chance, monotonic, pause
-from tqd.errors import StoreError, StoreUnavailable
+from tqd.errors import AdmissionError, QueueFull, StoreError, StoreUnavailable
 from tqd.store.calls import Command, NewTask, group_new, note_answer, store_new
 from tqd.store.connection import Endpoint, Link, Replies, SyncLink, accept
 from tqd.store.keys import Keys
+from tqd.task.queue_limit import taken_per_s
 
 PATIENCE_S = 5.0
 """How long a broken connection is tried again before the caller gets StoreUnavailable, in s."""
@@ -25,8 +27,10 @@ _LONGEST_PAUSE_S = 1.0
 _CLOCK_AGE_S = 60.0
 
 
-Refusals = dict[bytes, StoreError]
+Refusals = dict[bytes, StoreError | AdmissionError]
 """What Redis has against tasks, by their id."""
+
+_SOONEST_S = 0.01
 
 
 class _Numbers:
@@ -87,7 +91,8 @@ class Producer:
         StoreUnavailable: nobody answered for 5 s; the tasks may or may not be stored.
         """
         groups = group_new(tasks)
-        return _refusals(groups, await self._insist(self._numbers.commands(self._keys, groups)))
+        replies = await self._insist(self._numbers.commands(self._keys, groups))
+        return _refusals(groups, replies, self._link.clock)
 
     async def now_ms(self) -> int:
         """Return Redis's time in epoch ms, measured at most a minute ago."""
@@ -130,7 +135,8 @@ class SyncProducer:
     def store(self, tasks: Sequence[NewTask]) -> Refusals:
         """Store the tasks; as `Producer.store`."""
         groups = group_new(tasks)
-        return _refusals(groups, self._insist(self._numbers.commands(self._keys, groups)))
+        replies = self._insist(self._numbers.commands(self._keys, groups))
+        return _refusals(groups, replies, self._link.clock)
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch ms, measured at most a minute ago."""
@@ -156,14 +162,27 @@ class SyncProducer:
                 pause(pause_s)
 
 
-def _refusals(groups: Sequence[Sequence[NewTask]], replies: Replies) -> Refusals:
+def _refusals(groups: Sequence[Sequence[NewTask]], replies: Replies, clock: RedisClock) -> Refusals:
     refused: Refusals = {}
     for group, reply in zip(groups, replies, strict=True):
+        error: StoreError | AdmissionError
         try:
             answer = accept(reply)
-        except StoreError as error:
-            refused.update((task.task_id, error) for task in group)
-        else:
-            if group[0].unique is not None:
+            full = isinstance(answer, list) and isinstance(answer[0], int)
+            if not full and group[0].unique is not None:
                 note_answer(group, answer)
+            if not full:
+                continue
+            error = _full(group, answer, clock.now_ms())
+        except StoreError as met:
+            error = met
+        refused.update((task.task_id, error) for task in group)
     return refused
+
+
+def _full(group: Sequence[NewTask], answer: Sequence[Any], now_ms: int) -> QueueFull:
+    depth, limit, flow = answer
+    taken = taken_per_s(flow, now_ms)
+    fits = len(group) <= limit
+    after_s = max(_SOONEST_S, (depth + len(group) - limit) / taken) if taken and fits else None
+    return QueueFull(group[0].queue, depth, limit, after_s)

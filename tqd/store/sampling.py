@@ -34,20 +34,21 @@ class QueueSample:
     """What one queue holds; -1 is what is not known.
 
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
-    is the time since the next ready task was enqueued; -1 also when none is ready.
+    is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
     """
 
-    __slots__ = ("claimed", "oldest_ms", "ready", "scheduled")
+    __slots__ = ("claimed", "oldest_ms", "paused", "ready", "scheduled")
 
-    def __init__(self, ready: int, scheduled: int, claimed: int, oldest_ms: int) -> None:
+    def __init__(self, ready: int, scheduled: int, claimed: int, oldest_ms: int, paused: int = 0) -> None:
         self.ready = ready
         self.scheduled = scheduled
         self.claimed = claimed
         self.oldest_ms = oldest_ms
+        self.paused = paused
 
     def row(self) -> list[int]:
         """Return the numbers in the order in which a message carries them."""
-        return [self.ready, self.scheduled, self.claimed, self.oldest_ms]
+        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused]
 
 
 class QueueSampler:
@@ -62,16 +63,17 @@ class QueueSampler:
     async def sample(self, queues: Sequence[str]) -> tuple[list[QueueSample], int]:
         """Return a sample of each queue, and the number of dead letters (-1: not known)."""
         keys = self._keys
-        counts = [("ZCARD", keys.dead), *(command for queue in queues for command in _counts(keys, queue))]
+        pauses: Command = ("SMISMEMBER", keys.paused, *queues)
+        counts = [("ZCARD", keys.dead), pauses, *(c for queue in queues for c in _counts(keys, queue))]
         crews = [("ZRANGE", keys.nodes, 0, MOST_WORKERS), *self._crews(self._nodes)]
         replies = await self._link.exchange([*counts, *crews, *self._claims()])
-        dead, rows = replies[0], replies[1 : len(counts)]
+        dead, paused, rows = replies[0], _flags(replies[1], len(queues)), replies[2 : len(counts)]
         rest = replies[len(counts) :]
         held = await self._held(rest[: len(crews)], rest[len(crews) :])
         now_ms = self._link.clock.now_ms()
         samples = [
-            _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms)
-            for place, queue in zip(range(0, len(rows), _PER_QUEUE), queues, strict=True)
+            _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, flag)
+            for place, queue, flag in zip(range(0, len(rows), _PER_QUEUE), queues, paused, strict=True)
         ]
         return samples, _number(dead)
 
@@ -89,7 +91,7 @@ class QueueSampler:
         if workers != self._workers:
             self._workers = workers
             claims = await self._link.exchange(self._claims()) if workers else []
-        return _by_queue(claims[0]) if workers else Counter()
+        return claims_by_queue(claims[0]) if workers else Counter()
 
     def _crews(self, nodes: Iterable[str]) -> list[Command]:
         return [("SMEMBERS", self._keys.workers(node)) for node in nodes]
@@ -103,12 +105,16 @@ def _counts(keys: Keys, queue: str) -> tuple[Command, Command, Command]:
     return ("LLEN", ready), ("ZCARD", keys.due(queue)), ("LINDEX", ready, 0)
 
 
-def _sample(replies: Sequence[Any], claimed: int, now_ms: int) -> QueueSample:
+def _flags(reply: Any, number: int) -> list[int]:
+    return [int(flag) for flag in reply] if isinstance(reply, list) else [UNKNOWN] * number
+
+
+def _sample(replies: Sequence[Any], claimed: int, now_ms: int, paused: int) -> QueueSample:
     ready, scheduled, head = replies
     known = not any(isinstance(reply, ResponseError) for reply in replies)
     if not known:
-        return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
-    return QueueSample(ready, scheduled, claimed, age_ms(head, now_ms))
+        return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, paused)
+    return QueueSample(ready, scheduled, claimed, age_ms(head, now_ms), paused)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:
@@ -132,7 +138,7 @@ def _names(replies: Iterable[Any]) -> list[str] | None:
     return sorted(names) if len(names) <= MOST_WORKERS else None
 
 
-def _by_queue(reply: Any) -> Counter[str] | None:
+def claims_by_queue(reply: Any) -> Counter[str] | None:
     if not isinstance(reply, list):
         return None  # too many, or a key of another kind
     counts: Counter[str] = Counter()

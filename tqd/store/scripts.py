@@ -1,8 +1,13 @@
-"""The Lua scripts, read from `lua/` once at import, and called by their SHA-1."""
+"""The Lua scripts, read from `lua/` once at import, and called by their SHA-1.
+
+A line `-- include parts/NAME.lua` stands for that file: Redis knows no modules. Scripts stand alone; a part
+is only what would make one too long to be read.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib.resources import files
 
 
@@ -17,11 +22,22 @@ class Script:
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
+_FOLDER = files("tqd.store").joinpath("lua")
+_INCLUDE = re.compile(r"^-- include (parts/\w+\.lua)$", re.MULTILINE)
+
+
 def _read() -> dict[str, Script]:
-    folder = files("tqd.store").joinpath("lua")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".lua"))
-    scripts = [Script(name[:-4], folder.joinpath(name).read_text("utf-8")) for name in names]
+    names = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".lua"))
+    scripts = [Script(name[:-4], _INCLUDE.sub(_part, _text(name))) for name in names]
     return {script.sha: script for script in scripts}
+
+
+def _part(found: re.Match[str]) -> str:
+    return _text(found[1])
+
+
+def _text(path: str) -> str:
+    return _FOLDER.joinpath(*path.split("/")).read_text("utf-8")
 
 
 BY_SHA = _read()

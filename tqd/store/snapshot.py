@@ -23,13 +23,17 @@ PAGE = 200
 """Entries in one read of a hash: payloads come along, which may be large."""
 
 _LISTS = ("ready:", "parked:", "suspect:")
-_SIZES = {**dict.fromkeys(_LISTS, "LLEN"), "due:": "ZCARD", CLAIMS: "HLEN", "bell:": "LLEN"}
+_HASHES = (CLAIMS, "running:")
+_SIZES = {
+    **dict.fromkeys(_LISTS, "LLEN"), **dict.fromkeys(_HASHES, "HLEN"), "due:": "ZCARD", "bell:": "LLEN",
+}  # fmt: skip
 _SINGLES = {
-    **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS, "cron", "cron:last", "cron:apps"), "HLEN"),
+    **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS), "HLEN"),
+    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits"), "HLEN"),
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
-    "lost": "SCARD",
+    **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:")
+_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:")
 
 
 class Names:
@@ -84,7 +88,8 @@ class Snapshot:
         """Return what those keys hold."""
         places = [*names.places(), DEAD]
         bells = sorted(name for name in names.found if name.startswith("bell:"))
-        sizes, other = self._sizes([*_SINGLES, *places, *bells])
+        running = sorted(name for name in names.found if name.startswith("running:"))
+        sizes, other = self._sizes([*_SINGLES, *places, *bells, *running])
         unread = {name for name, size in sizes.items() if size > self._limit}
         # Before the payloads: what is kept beside a task is written with it, and goes with it.
         beside = {name: self._beside(name) for name in STRAYS if name in sizes}

@@ -164,7 +164,7 @@ def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
     if ready is not None:
         view.state, view.place, view.position = TaskState.READY, f"ready:{queue}", ready + 1
         return
-    workers = yield from _workers(keys, nodes)
+    workers = yield from workers_of(keys, nodes)
     held = yield [("HGET", keys.claims(worker), identity) for worker in workers]
     for worker, token in zip(workers, held, strict=True):
         if token is not None:
@@ -175,7 +175,7 @@ def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
         view.state, view.place = TaskState.READY, f"ready:{queue}"
 
 
-def _workers(keys: Keys, nodes: Iterable[bytes]) -> Talk[list[str]]:
+def workers_of(keys: Keys, nodes: Iterable[bytes]) -> Talk[list[str]]:
     """Return the workers that may hold something, also those that are lost and not yet taken back."""
     crews = yield [
         *(("SMEMBERS", keys.workers(_text(node))) for node in nodes),
@@ -189,7 +189,7 @@ def _workers(keys: Keys, nodes: Iterable[bytes]) -> Talk[list[str]]:
 
 def _claimed(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskView]) -> Talk[bool]:
     (nodes,) = yield [("ZRANGE", keys.nodes, 0, MOST_WORKERS - 1)]
-    workers = yield from _workers(keys, nodes)
+    workers = yield from workers_of(keys, nodes)
     room = limit - len(found)
     for worker in workers:
         cursor: Any = 0

@@ -129,8 +129,9 @@ class KeeperBeat:
 class Sampled:
     """The queues, in the order of the configuration, and the number of dead letters.
 
-    A row is [ready, scheduled, claimed, oldest_ms]; -1 is what is not known. `oldest_ms` is the time
-    since the next ready task was enqueued. Without names: 64 long ones would not fit a frame.
+    A row is [ready, scheduled, claimed, oldest_ms, paused]; -1 is what is not known. `oldest_ms` is the
+    time since the next ready task was enqueued, `paused` 1 or 0. Without names: 64 long
+    ones would not fit a frame.
     """
 
     queues: list[list[int]]

@@ -5,7 +5,8 @@
 3. The reply brings tasks, and says whether more is waiting and when the next one is due. With more to
    do the next exchange is sent first, and the tasks are started while it is on its way.
 4. With nothing to settle and nothing to claim it sleeps: until a settlement comes, a slot falls free
-   while work is left, the bell rings, or the next due time.
+   while work is left, the bell rings, or the next due time. Work that is held back by a limit is claimed
+   together with the next settlement, which may have made room, or at the time that the reply tells.
 
 One exchange is in flight, ever. It is never cancelled: a claim whose reply nobody reads would be
 held by nobody. When a connection breaks, what the lost reply may have claimed is looked up and given
@@ -26,7 +27,7 @@ from tqd.task.claim import Claim, parse_token
 from tqd.task.settle import Release, Settlement
 from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
-from tqd.worker.order import QueueOrder
+from tqd.worker.order import Order
 from tqd.worker.settler import Settler, ids_of
 
 LONG_RUN_S = 0.005
@@ -46,7 +47,7 @@ class Consumer:
         executor: Executor,
         inflight: Inflight,
         settler: Settler,
-        order: QueueOrder,
+        order: Order,
         log: Log,
     ) -> None:
         self._store = store
@@ -59,6 +60,7 @@ class Consumer:
         self._awake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._work_expected = True
+        self._held_back = False
         self._claiming = True
         self._quiet = False
         self._finishing = False
@@ -115,7 +117,7 @@ class Consumer:
         """Exchange until finished."""
         while True:
             batch = [] if self._refused else self._settler.take()
-            credit = self._credit()
+            credit = self._credit(bool(batch))
             if batch or credit > 0:
                 await self._overlap(batch, credit)
             elif self._unstarted:
@@ -125,12 +127,13 @@ class Consumer:
             else:
                 await self._sleep()
 
-    def _credit(self) -> int:
+    def _credit(self, settling: bool) -> int:
         """Return how many tasks to ask for: a part of the slots, so that the next part is on its way
         while this one is started. Long tasks in small parts, as what counts is the time a slot is
         empty; short ones in halves, as what counts is the number of exchanges.
         """
-        if self._quiet or not (self._claiming and self._work_expected):
+        expected = self._work_expected or (settling and self._held_back)
+        if self._quiet or not (self._claiming and expected):
             return 0
         free = self._inflight.free - len(self._unstarted)
         return min(free, self._eighth if self._executor.tally.last_run_s > LONG_RUN_S else self._half)
@@ -208,7 +211,7 @@ class Consumer:
         if claimed.bad_queue:
             self._log.error("a queue's keys hold something else and are passed over", queue=claimed.bad_queue)
         self._unstarted += claimed.claims if not claimed.cancelled else self._living(claimed)
-        self._work_expected = claimed.work_left
+        self._work_expected, self._held_back = claimed.work_left, claimed.held_back
         self._order.served(_origins(claimed) if claimed.work_left else (), claimed.work_left, monotonic())
         self._set_timer(claimed.next_due_ms)
 

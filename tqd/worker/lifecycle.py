@@ -31,7 +31,7 @@ from tqd.worker.consumer import Consumer
 from tqd.worker.errands import Errands
 from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
-from tqd.worker.order import QueueOrder
+from tqd.worker.order import order_of
 from tqd.worker.publication import Publication
 from tqd.worker.settler import Settler
 
@@ -85,7 +85,7 @@ class Lifecycle:
         self._executor = Executor(
             registry, self.inflight, self._settler, store, channel, log, max_bytes, seal
         )
-        order = QueueOrder(queues.names, queues.starvation_after, monotonic())
+        order = order_of(queues, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
         self._errands = Errands(store, registry, log)

@@ -7,8 +7,29 @@ nothing for `starvation_after_s` is served first, once, with up to a quarter of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from tqd.config.model import QueuesConfig
+from tqd.worker.weighted import WeightedOrder
 
 _SHARE = 4
+
+
+class Order(Protocol):
+    """Says in which order the queues are served, and learns what came of it."""
+
+    def caps(self, credit: int, now: float) -> list[tuple[str, int]]:
+        """Return the queues in the order to serve them, each with the most to take from it."""
+
+    def served(self, queues: Iterable[str], work_left: bool, now: float) -> None:
+        """Note from which queues tasks came; without work left, no queue has anything waiting."""
+
+
+def order_of(queues: QueuesConfig, now: float) -> Order:
+    """Return the order that is configured."""
+    if queues.order == "weighted":
+        return WeightedOrder(queues.names, {one.queue: one.weight for one in queues.weights})
+    return QueueOrder(queues.names, queues.starvation_after, now)
 
 
 class QueueOrder:

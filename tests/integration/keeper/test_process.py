@@ -23,10 +23,12 @@ from tests.support.worker import configured
 from tqd import log
 from tqd.clock import wall_ms
 from tqd.keeper.main import KeeperSpec, keeper_main
+from tqd.store import calls
 from tqd.store.scripts import sha
 from tqd.system.fork import ChildPipes
 from tqd.task.claim import Blame
 from tqd.task.names import WorkerName
+from tqd.task.queue_limit import QueueLimit
 from tqd.wire.messages import (
     Drain,
     KeeperBeat,
@@ -400,3 +402,29 @@ def test_another_node_is_called_dead_only_after_everybody_could_renew_for_a_leas
     with keeper(redis_server.url):
         until(lambda: not grown_up.may_claim(worker, ELSEWHERE), "the dead node's worker is fenced", 20)
     assert time.monotonic() - began > 0.9 * LEASE_S
+
+
+# -- limits of queues -----------------------------------------------------------------------------
+
+
+def test_limits_of_queues_are_published_and_those_of_the_last_run_go(redis_server: RedisServer) -> None:
+    driver = StoreDriver(redis_server)
+    old = QueueLimit(queue="old", max_depth=1)
+    driver.run(calls.limit(driver.keys, OURS.name, [old], take_over=True))
+    with keeper(redis_server.url, queues={"limits": {"mail": {"max_depth": 5}}}) as forked:
+        forked.wait_for(Ready)
+        published = {b"mail": f"5:0:0.000000:1:{OURS.name}".encode()}
+        until(lambda: redis_server.client.hgetall(driver.keys.limits) == published, "they are there", 20)
+    assert redis_server.client.hgetall(driver.keys.limits) == published, "they stay when it ends"
+    driver.close()
+
+
+def test_limits_that_cannot_be_published_keep_the_keeper_from_nothing_else(redis_server: RedisServer) -> None:
+    driver = StoreDriver(redis_server)
+    hold(driver)
+    redis_server.client.set(driver.keys.limits, "garbage")
+    with keeper(redis_server.url, queues={"limits": {"mail": {"max_depth": 5}}}) as forked:
+        forked.wait_for(Ready)
+        forked.send(WorkerGone(WORKER, []))
+        until(lambda: driver.order() == [1, 2, 3], "the worker's tasks are back", 20)
+    driver.close()

@@ -147,6 +147,10 @@ def endless_result(driver: StoreDriver) -> None:
     driver.client.set(driver.keys.result(identity(1)), "result")
 
 
+def endless_bucket(driver: StoreDriver) -> None:
+    driver.client.set(driver.keys.rate("default"), "1:1")
+
+
 BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (in_two_lists, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
     (twice_in_a_list, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
@@ -170,6 +174,7 @@ BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (claims_of_nobody, {Kind.NO_OWNER}, {1: "claims:w1"}),
     (two_tokens, {Kind.RINGING}, {}),
     (endless_result, {Kind.ENDLESS}, {}),
+    (endless_bucket, {Kind.ENDLESS}, {}),
 ]
 
 

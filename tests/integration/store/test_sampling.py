@@ -47,7 +47,10 @@ class Sampler:
     def look(self, *queues: str) -> tuple[list[list[int]], int]:
         self.link.trips = 0
         samples, dead = self._runner.run(self._sampler.sample(queues or QUEUES))
-        return [sample.row() for sample in samples], dead
+        return [sample.row()[:4] for sample in samples], dead
+
+    def paused(self, *queues: str) -> list[int]:
+        return [sample.paused for sample in self._runner.run(self._sampler.sample(queues))[0]]
 
     def close(self) -> None:
         self._runner.run(self.link.close())
@@ -217,3 +220,15 @@ def test_a_redis_that_is_away_is_said(every_engine: RedisServer, sampler: Sample
     with pytest.raises(StoreUnavailable):
         sampler.rows()
     assert counts(sampler.rows("default")) == [[0, 0, 0]]
+
+
+def test_a_paused_queue_says_so(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.pause("low_priority")
+    assert sampler.paused("default", "low_priority") == [0, 1]
+
+
+def test_when_it_cannot_be_told_who_is_paused_nobody_is_said_to_be(
+    driver: StoreDriver, sampler: Sampler
+) -> None:
+    driver.client.set(driver.keys.paused, "garbage")
+    assert sampler.paused("default", "low_priority") == [UNKNOWN, UNKNOWN]

@@ -276,3 +276,8 @@ def test_suspects_and_the_probe_are_news() -> None:
     assert view_head.suspects(status(suspects=1)).startswith("suspects: 1 task waits")
     assert "the probe" not in view_head.suspects(status(suspects=1))
     assert view_head.suspects({}) == ""
+
+
+def test_a_paused_queue_is_marked() -> None:
+    shown = [plain(one) for one in view_tables.queues([queue(), queue("mail", paused=True)], None)]
+    assert "mail (paused)" in shown[2] and "paused" not in shown[1]

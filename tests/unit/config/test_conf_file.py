@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tqd.config.check import checked
 from tqd.config.parse import defaults, parse
-from tqd.config.setting import Setting
+from tqd.config.setting import Kind, Setting
 from tqd.config.table import SETTINGS
 
 CONF = Path(__file__).parents[3] / "conf" / "tqd.toml"
@@ -41,8 +42,9 @@ def test_it_names_every_setting_once_and_no_other() -> None:
 def test_it_shows_the_real_default(setting: Setting) -> None:
     written = tomllib.loads(UNCOMMENTED)[setting.section][setting.name]
     default = defaults(CORES)[setting.key]
-    assert (tuple(written) if isinstance(written, list) else written) == default
-    assert type(written) is (list if isinstance(default, tuple) else type(default))
+    assert checked(setting, written) == default
+    kinds = {Kind.NAMES: list, Kind.LIMITS: dict, Kind.WEIGHTS: dict}
+    assert type(written) is kinds.get(setting.kind, type(default))
 
 
 def test_every_default_it_shows_is_accepted_when_uncommented() -> None:

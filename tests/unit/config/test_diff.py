@@ -21,13 +21,20 @@ OTHERS: dict[Kind, Any] = {
     Kind.NUMBER: 3.5,
     Kind.NAMES: ["x"],
     Kind.SWITCH: True,
+    Kind.LIMITS: {"mail": {"rate": "5/m"}},
+    Kind.WEIGHTS: {"mail": 7},
 }
 RESTART = {setting.key for setting in SETTINGS if setting.reload is Reload.RESTART}
 
 
 def other(setting: Setting) -> Any:
     """Return a value that the setting allows and that is not its default."""
-    own = {"tasks.app": "shop:tq", "logging.level": "warn", "logging.format": "json"}
+    own = {
+        "tasks.app": "shop:tq",
+        "logging.level": "warn",
+        "logging.format": "json",
+        "queues.order": "weighted",
+    }
     if setting.kind is Kind.SWITCH:
         return not setting.default
     return own.get(setting.key, OTHERS[setting.kind])

@@ -18,6 +18,8 @@ EXAMPLES = {
     Kind.NUMBER: "3.5",
     Kind.SWITCH: "yes",
     Kind.NAMES: "a,b",
+    Kind.LIMITS: '{"mail": {"max_depth": 5}}',
+    Kind.WEIGHTS: '{"mail": 5}',
 }
 
 

@@ -12,6 +12,7 @@ from tqd.config.model import SECTIONS, Config
 from tqd.config.parse import defaults
 from tqd.config.setting import Kind, Setting
 from tqd.config.table import SETTINGS
+from tqd.task.queue_limit import QueueLimit, QueueWeight
 
 TYPES = {
     Kind.TEXT: str,
@@ -20,6 +21,8 @@ TYPES = {
     Kind.NUMBER: float,
     Kind.SWITCH: bool,
     Kind.NAMES: tuple[str, ...],
+    Kind.LIMITS: tuple[QueueLimit, ...],
+    Kind.WEIGHTS: tuple[QueueWeight, ...],
 }
 
 

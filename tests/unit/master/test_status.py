@@ -180,14 +180,17 @@ def test_totals_are_shown() -> None:
 def test_queues_are_named_in_the_order_of_the_configuration() -> None:
     scene = running()
     scene.depths.names = ("high", "default", "low")
-    rows = [[3, 4, 1, 2500], [0, -1, -1, -1], [1, 0, 0, 0]]
+    rows = [[3, 4, 1, 2500, 0], [0, -1, -1, -1, -1], [1, 0, 0, 0, 1]]
     scene.depths.sample, scene.depths.at = Sampled(rows, 5), scene.world.now - 2
     status = scene.look(1.23456)
     assert status["queues"] == [
-        {"name": "high", "ready": 3, "scheduled": 4, "claimed": 1, "oldest_s": 2.5},
-        {"name": "default", "ready": 0, "scheduled": None, "claimed": None, "oldest_s": None},
-        {"name": "low", "ready": 1, "scheduled": 0, "claimed": 0, "oldest_s": 0.0},
-    ]
+        {"name": "high", "ready": 3, "scheduled": 4, "claimed": 1, "oldest_s": 2.5, "paused": False},
+        {
+            "name": "default", "ready": 0, "scheduled": None, "claimed": None, "oldest_s": None,
+            "paused": None,
+        },
+        {"name": "low", "ready": 1, "scheduled": 0, "claimed": 0, "oldest_s": 0.0, "paused": True},
+    ]  # fmt: skip
     assert (status["dead_letters"], status["sampled_s_ago"]) == (5, 3.235)
 
 

@@ -85,7 +85,7 @@ LARGEST = [
     ),
     HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
     Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
-    Sampled([[COUNT] * 4] * 64, COUNT),
+    Sampled([[COUNT] * 5] * 64, COUNT),
 ]  # fmt: skip
 
 

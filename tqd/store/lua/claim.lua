@@ -1,47 +1,79 @@
--- Claims tasks for one worker: due ones become ready, ready ones are taken, in the order of the queues.
+-- Claims tasks for one worker: due ones become ready, ready ones are taken, in the order of the queues; none
+-- of a queue that is paused, and no more than a queue's limits let start.
 -- KEYS[1] workers:<node>  set of the worker ids that may claim    KEYS[2] claims:<worker> hash id -> token
 -- KEYS[3] task  hash id -> envelope           KEYS[4] attempts  hash id -> fence:attempts:crashes
--- KEYS[5..] for each queue: ready:<queue> list, due:<queue> zset, bell:<queue> list
+-- KEYS[5] paused  set of queues    KEYS[6] limits  hash queue -> max depth:concurrency:rate per s:burst:publisher
+-- KEYS[7..] for each queue: ready:<queue> list, due:<queue> zset, bell:<queue> list
 --   The probe claims in the same way: suspect:<queue>, a zset that is never there, the suspects' bell.
 -- The last 3 KEYS: unique hash key -> id, keyed hash id -> scope and key, cancels hash id -> ms:reason
+-- Of a queue with limits also running:<queue>, rate:<queue> and flow:<queue> (see parts/limits.lua) and
+-- claims:<worker> of others, by the prefix of KEYS[6]: so that no other queue pays for them.
 -- ARGV[1] worker id    ARGV[2] now, ms of Redis's clock    ARGV[3] credit, tasks wanted in all (0 to 1000)
 -- ARGV[4] tasks promoted per queue at most    ARGV[5..] for each queue: name, tasks taken from it at most
--- Returns {-1} when the worker is fenced off, else {next due ms or 0, 1 if work is left, ids without
--- a task (dropped), name of a queue whose keys are of another kind or '', {id, mark, ...} of those that
--- are claimed to be cancelled, id, token, envelope, ...}.
--- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 9 more.
+-- Returns {-1} when the worker is fenced off, else {ms of the next look (a task is due, or a limit may have
+-- room) or 0, 1 if work is left, 2 if only what its limits hold back, ids without a task (dropped), name of a
+-- queue whose keys are of another kind or '', {id, mark, ...} of those that are claimed to be cancelled, id,
+-- token, envelope, ...}.
+-- Cost: O(credit + promoted · log scheduled), 3 commands a queue and 10 more; what limits cost, and 1 command
+-- for each task taken of a queue whose concurrency is limited.
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return { -1 } end
-redis.call('HLEN', KEYS[3]) -- a key of another kind fails here, before the first write
+redis.call('HLEN', KEYS[3]) -- a key of another kind fails here or below, before the first write
 local unique, keyed, cancels = unpack(KEYS, #KEYS - 2)
 local marked, named = redis.call('HLEN', cancels) > 0, redis.call('HLEN', keyed) > 0
 if named then redis.call('HLEN', unique) end
 local held, tried = redis.call('HLEN', KEYS[2]), redis.call('HLEN', KEYS[4])
-local now, credit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local reply, ids, firsts = { 0, 0, 0, '', {} }, {}, {}
-for k = 5, #KEYS - 3, 3 do
-  local ready, due, bell, a = KEYS[k], KEYS[k + 1], KEYS[k + 2], 5 + (k - 5) / 3 * 2
+local now, credit, prefix = tonumber(ARGV[2]), tonumber(ARGV[3]), string.sub(KEYS[6], 1, -7)
+local reply, ids, firsts, left, held_back = { 0, 0, 0, '', {} }, {}, {}, {}, {}
+local paused, limits, rooms, running_of = {}, {}, {}, {}
+if redis.call('EXISTS', KEYS[5], KEYS[6]) > 0 then
+  local names = {}
+  for a = 5, #ARGV, 2 do names[#names + 1] = ARGV[a] end
+  paused, limits = redis.call('SMISMEMBER', KEYS[5], unpack(names)), redis.call('HMGET', KEYS[6], unpack(names))
+end
+
+local function look_again(ms)
+  if ms and (reply[1] == 0 or ms < reply[1]) then reply[1] = ms end
+end
+-- include parts/limits.lua
+
+for i = 1, (#KEYS - 9) / 3 do
+  local ready, due, bell = KEYS[4 + 3 * i], KEYS[5 + 3 * i], KEYS[6 + 3 * i]
+  local queue, cap = ARGV[3 + 2 * i], tonumber(ARGV[4 + 2 * i])
   local waiting, head = redis.pcall('LLEN', ready), redis.pcall('ZRANGE', due, 0, 0, 'WITHSCORES')
   if type(waiting) == 'table' or head.err then
-    reply[4] = ARGV[a]
-  else
+    reply[4] = queue
+  elseif paused[i] ~= 1 then
     if head[1] and tonumber(head[2]) <= now then
       local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, ARGV[4])
       redis.call('ZREM', due, unpack(ripe))
       waiting = redis.call('RPUSH', ready, unpack(ripe))
       head = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
     end
-    local next_due = tonumber(head[2])
-    if next_due and (reply[1] == 0 or next_due < reply[1]) then reply[1] = next_due end
-    local take = math.min(credit, tonumber(ARGV[a + 1]), waiting)
+    look_again(tonumber(head[2]))
+    local room = limits[i] and waiting > 0
+      and (rooms[queue] or room_of(queue, limits[i], math.max(1, math.min(credit + 1, waiting))))
+    local open = room and math.min(waiting, room.free) or waiting
+    local take = math.min(credit, cap, open)
     if take > 0 then
-      local first = '1:0:0:' .. ARGV[a] -- the token of a first attempt
-      for _, id in ipairs(redis.call('LPOP', ready, take)) do ids[#ids + 1], firsts[#ids + 1] = id, first end
+      local first = '1:0:0:' .. queue -- the token of a first attempt
+      for _, id in ipairs(redis.call('LPOP', ready, take)) do
+        ids[#ids + 1], firsts[#ids + 1] = id, first
+        if room then running_of[id] = room.running end
+      end
       credit = credit - take
+      if room then start(room, take) end
     end
-    local left = waiting > take
-    if left then reply[2] = 1 end
-    if left and redis.pcall('LLEN', bell) == 0 then redis.pcall('RPUSH', bell, 1) end -- refused: Redis is full
+    -- A queue may be asked twice: what is left of it the last time counts.
+    left[queue], held_back[queue] = open > take and bell or nil, waiting > take and open <= take and room or nil
   end
+end
+for _, room in pairs(held_back) do -- nobody else may take these either: the bell is left alone
+  reply[2] = 2
+  look_again(room.again)
+end
+for _, bell in pairs(left) do
+  reply[2] = 1
+  if redis.pcall('LLEN', bell) == 0 then redis.pcall('RPUSH', bell, 1) end -- refused: Redis is full
 end
 if #ids == 0 then return reply end
 local envelopes = redis.call('HMGET', KEYS[3], unpack(ids))
@@ -72,4 +104,10 @@ end
 -- settlement would walk through all the others. The real value follows.
 if held == 0 and #noted > 16 then redis.call('HSET', KEYS[2], noted[1], string.rep('-', 128)) end
 if #noted > 0 then redis.call('HSET', KEYS[2], unpack(noted)) end
+if next(running_of) then
+  for i = 1, #noted, 2 do
+    local key = running_of[noted[i]]
+    if key then redis.call('HSET', key, noted[i], noted[i + 1] .. ' ' .. ARGV[1]) end
+  end
+end
 return reply

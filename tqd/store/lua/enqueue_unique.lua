@@ -4,10 +4,12 @@
 -- KEYS[4] errors    hash id -> errors         KEYS[5] cancels   hash id -> ms:reason
 -- KEYS[6] unique    hash key -> id            KEYS[7] keyed     hash id -> scope (s or d) and key
 -- KEYS[8] ready:<queue> list    KEYS[9] due:<queue> zset id -> ms    KEYS[10] bell:<queue> list
+-- KEYS[11] limits hash queue -> max depth:...; of a queue with a depth also flow:<queue>, by its prefix
 -- ARGV[1] number of this call, rising by producer    ARGV[2] s that it is remembered
 -- ARGV[3] ids of the ready list looked through from either end, for a task that is to be replaced
 -- ARGV[4..] id, envelope, due ms (0: ready), scope and key, 1 to replace or 0, ... (1 to 1000 tasks)
 -- Returns {id, new | duplicate | replaced, ...}: the id under which each task is; the same to a repeated call.
+-- When the queue would hold more than its depth, nothing is stored: {tasks there, depth, flow or ''}.
 -- A waiting task that is replaced keeps its id and gets the payload and the time; a claimed one is a duplicate.
 -- Cost: O(tasks · log scheduled), 7 commands a task and 10 more; to replace a ready one O(ARGV[3]).
 local last = redis.call('GET', KEYS[1])
@@ -30,6 +32,21 @@ local function put(id, due_ms)
   if due_ms > 0 then redis.call('ZADD', due, due_ms, id) return end
   redis.call('RPUSH', ready, id)
   ring = true
+end
+local prefix = string.sub(KEYS[11], 1, -7)
+local queue = string.sub(ready, #prefix + 7)
+local depth = tonumber(string.match(redis.call('HGET', KEYS[11], queue) or '', '^(%d+):')) or 0
+if depth > 0 then
+  local waiting, fresh, seen = redis.call('LLEN', ready) + redis.call('ZCARD', due), 0, {}
+  for i = 4, #ARGV, 5 do
+    local key = string.sub(ARGV[i + 3], 2)
+    local other = redis.call('HGET', KEYS[6], key)
+    if not seen[key] and not (other and redis.call('HEXISTS', KEYS[2], other) == 1) then fresh = fresh + 1 end
+    seen[key] = true
+  end
+  if fresh > 0 and waiting + fresh > depth then
+    return { waiting, depth, redis.call('GET', prefix .. 'flow:' .. queue) or '' }
+  end
 end
 for i = 4, #ARGV, 5 do
   local id, due_ms, key = ARGV[i], tonumber(ARGV[i + 2]), string.sub(ARGV[i + 3], 2)
