@@ -60,19 +60,23 @@ class _Drainer:
 
     async def drain(self) -> int:
         keys, link, caps = self._keys, self.link, [(STAGE, DRAIN_BATCH)]
-        head: Command = ("EVALSHA", sha("complete"), 3, keys.claims(self._worker), keys.task, keys.attempts)
+        names = (
+            keys.claims(self._worker), keys.task, keys.attempts, keys.errors, keys.unique, keys.keyed,
+            keys.cancels,
+        )  # fmt: skip
+        head: Command = ("EVALSHA", sha("complete"), len(names), *names)
         count = 0
         commands: list[Command] = []
         while True:
             commands.append(self._claimant.claim(link.clock.now_ms(), DRAIN_BATCH, caps))
             reply = accept((await link.exchange(commands))[-1])
-            ids = reply[4::3]
+            ids = reply[5::3]
             if not ids:
                 return count
             count += len(ids)
             fields = [b""] * (2 * len(ids))
             fields[::2] = ids
-            fields[1::2] = reply[5::3]
+            fields[1::2] = reply[6::3]
             commands = [(*head, *fields)]
 
 
@@ -85,7 +89,7 @@ async def _bulk(endpoint: Endpoint, keys: Keys, rounds: int) -> float:
     link = Link(endpoint)
     await link.exchange([])
     pack = msgpack.Packer().pack
-    where = (keys.producer("bare"), keys.task, keys.ready(STAGE), keys.bell(STAGE))
+    where = (keys.producer("bare"), keys.task, keys.ready(STAGE), keys.bell(STAGE), keys.limits)
     head = ("EVALSHA", sha("enqueue"), len(where), *where)
     origin = wall_ms().to_bytes(8, "big")
     began = time.perf_counter()

@@ -237,6 +237,12 @@ class StoreMachine(RuleBasedStateMachine):
         new = list(range(self.next, self.next + count))
         self.next += count
         call, due_ms = self.next, self.driver.now_ms + delay_ms if delay_ms else 0
+        if key not in self.model.keys and not self.model.fits(queue, 1):
+            full = (self.model.depth(queue), self.model.depths[queue])
+            keys = [key] * count
+            refused = self.driver.refused_unique(*new, keys=keys, queue=queue, due_ms=due_ms, call=call)
+            assert refused == full
+            return
 
         def send() -> list[tuple[int, str]]:
             return self.driver.enqueue_unique(

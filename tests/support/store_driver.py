@@ -76,21 +76,23 @@ class StoreDriver:
             (int.from_bytes(one, "big"), word.decode()) for one, word in zip(*[iter(reply)] * 2, strict=True)
         ]
 
-    def refused_unique(self, *numbers: int, keys: Sequence[str]) -> tuple[int, int]:
+    def refused_unique(
+        self, *numbers: int, keys: Sequence[str], queue: str = "default", due_ms: int = 0, call: int = 0
+    ) -> tuple[int, int]:
         """Let a full queue refuse tasks with these keys; returns how many are there and how many may be."""
         self._number += 1
         tasks = [
             NewTask(
                 identity(n),
-                "default",
+                queue,
                 envelope(n),
-                0,
+                due_ms,
                 0,
                 UniqueKey("job", key, UniqueScope.UNTIL_DONE, False),
             )
             for n, key in zip(numbers, keys, strict=True)
         ]
-        depth, limit, _ = self.run(calls.store_new(self.keys, "p", self._number, tasks))
+        depth, limit, _ = self.run(calls.store_new(self.keys, "p", call or self._number, tasks))
         return depth, limit
 
     def locks(self) -> dict[str, int]:
