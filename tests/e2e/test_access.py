@@ -15,7 +15,7 @@ from tests.support.certificates import Certificates
 from tests.support.daemon import Daemon
 from tests.support.redis_server import RedisServer
 from tests.support.wait import until
-from tqd import TaskQueue
+from tqd import TaskCancelled, TaskQueue, TaskState
 from tqd.store.access_rule import access_rule
 
 USER, PASSWORD, KEY = "shop", "pass-w0rd-of-redis", "signing-key-of-the-shop"
@@ -43,6 +43,15 @@ async def fails():
 @tq.task(name="gone", result_ttl=60)
 async def gone():
     raise Discard("no more")
+
+@tq.task(name="sleeps", result_ttl=60)
+async def sleeps():
+    await asyncio.sleep(60)
+
+@tq.every("1s", name="often", args=[1, 1])
+@tq.task(name="regular")
+async def regular(one: int, two: int):
+    pass
 
 @tq.task(name="dies", max_retries=1)
 async def dies(ctx: Context):
@@ -90,12 +99,22 @@ def exercise(daemon: Daemon, producer: TaskQueue) -> None:
     assert producer.enqueue("flaky").result(timeout=20) == 2
     producer.enqueue("dies")
     producer.enqueue("nobody-knows")
+    adds = producer.named("adds")
+    first = adds.using(unique="one", delay=60).enqueue(1, 2)
+    assert adds.using(unique="one").enqueue(1, 2).id == first.id
+    assert first.cancel()
+    running = producer.enqueue("sleeps")
+    until(lambda: running.status() is TaskState.CLAIMED, "it runs", 20)
+    assert running.cancel()
+    with pytest.raises(TaskCancelled):
+        running.result(timeout=20)
     dead = producer.enqueue("fails")
     until(lambda: producer.dead.count() == 1, "it is dead", 20)
     assert producer.dead.replay(dead.id).done == 1
     until(lambda: producer.dead.count() == 1, "it is dead again", 20)
     for verb, *more in (
-        ("dead", "ls"), ("dead", "show", dead.id), ("task", "show", dead.id), ("task", "ls"),
+        ("cron", "ls"), ("cron", "run", "often"), ("dead", "ls"), ("dead", "show", dead.id),
+        ("task", "show", dead.id), ("task", "ls"),
         ("dead", "purge", "--all"),
     ):  # fmt: skip
         told = daemon.tqd(verb, *more, "--redis-url", daemon.redis_url)

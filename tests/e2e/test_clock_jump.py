@@ -21,7 +21,7 @@ from tqd.store.keys import Keys
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 HOUR_S = 3600
-LATE_S = 3.0
+LATE_S = 10.0
 """Generous, for two loaded cores, and far below an hour."""
 
 APP = """

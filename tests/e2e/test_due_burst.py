@@ -15,7 +15,7 @@ from tests.support.wait import until
 from tqd import TaskQueue
 
 TASKS = 10_000
-AHEAD_S = 5
+AHEAD_S = 4
 LATE_S = 20.0
 """Generous, for two loaded cores; what is promised, 3 s, perf/ measures."""
 
@@ -25,6 +25,10 @@ from tqd import Context, TaskQueue
 
 tq = TaskQueue()
 journal = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+@tq.task(name="warm")
+async def warm(number: int):
+    pass
 
 @tq.task(name="due")
 async def due(ctx: Context, number: int):
@@ -45,18 +49,22 @@ def test_all_begin_soon_after_their_time_none_before_it_and_none_twice_without_a
     make: Start, redis_server: RedisServer
 ) -> None:
     daemon = make(APP).start("-w", "2", "-C", "100")
-    moment = datetime.fromtimestamp(now_ms(redis_server) // 1000 + AHEAD_S, UTC)
-    due_ms = round(moment.timestamp() * 1000)
     with TaskQueue(redis_server.url) as producer:
-        due = producer.named("due")
+        due, warm = producer.named("due"), producer.named("warm")
+        asked_ms = now_ms(redis_server)
+        producer.enqueue_many([warm.using(delay=0.001).call(number) for number in range(TASKS // 20)])
+        store_ms = 20 * (now_ms(redis_server) - asked_ms)
+        ahead_s = AHEAD_S + round(2 * store_ms / 1000)  # a busy machine needs more time to store them all
+        moment = datetime.fromtimestamp(now_ms(redis_server) // 1000 + ahead_s, UTC)
+        due_ms = round(moment.timestamp() * 1000)
         producer.enqueue_many([due.using(eta=moment).call(number) for number in range(TASKS)])
     assert now_ms(redis_server) < due_ms, "all are stored in time, for the same millisecond"
     victim = daemon.status()["workers"][0]["pid"]
     half = TASKS // 2 * len("1234:1234567890123:12345:1")
-    until(lambda: daemon.journal.exists() and daemon.journal.stat().st_size > half, "half have begun", 30)
+    until(lambda: daemon.journal.exists() and daemon.journal.stat().st_size > half, "half have begun", 90)
     os.kill(victim, signal.SIGKILL)
     until(lambda: len({one.number for one in begun(daemon.lines())}) == TASKS, "all have begun", 60)
-    until(lambda: not redis_server.client.exists("{tqd:0}:task"), "all are done", 30)
+    until(lambda: not redis_server.client.exists("{tqd:0}:task"), "all are done", 60)
     attempts = begun(daemon.lines())
     late_s = (max(one.at_ms for one in attempts) - due_ms) / 1000
     print(f"the last of {TASKS} began {late_s:.3f} s after their time, {len(attempts) - TASKS} began again")

@@ -214,7 +214,7 @@ class StoreModel:
     def replay(self, number: int, queue: str, now_ms: int) -> None:
         """Make a dead letter a task again; its fence goes on above every earlier claim's."""
         del self.dead[number]
-        fence = max(now_ms, self.replays.get(number, 0) + 100_000)
+        fence = max(-(-now_ms // 10_000) * 10_000, self.replays.get(number, 0) + 100_000)
         self.counts[number], self.replays[number] = (fence, 0, 0), fence
         self.payloads.pop(number, None)  # whoever replays it says what it is
         self.ready[queue].append(number)

@@ -157,7 +157,7 @@ def _enqueued_ms(view: TaskView) -> int:
 def _result_lines(result: ResultRecord) -> list[Line]:
     if result.state is TaskState.DEAD:
         return field("result", f"{result.error_type}: {result.error_message}", Tone.BAD)
-    if result.state is TaskState.CANCELLED:
+    if result.state in (TaskState.CANCELLED, TaskState.EXPIRED):
         return field("reason", result.error_message)
     return field("result", cut(_value(result), RESULT_COLUMNS))
 

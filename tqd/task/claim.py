@@ -17,6 +17,10 @@ from enum import IntEnum
 SUSPECT_WEIGHT = 4
 """Two crashes, or four kills, of workers that held a task make it a suspect: it runs alone in the probe."""
 
+REPLAYED_FENCE = 10**12
+"""The fence of a replayed task goes on from the epoch ms of its replay; no other comes near."""
+
+_REPLAY_STEP = 10_000
 _MAX_DIGITS = 15
 _KILLS = 100
 
@@ -42,6 +46,11 @@ class Counts:
         self.fence = fence
         self.attempts = attempts
         self.crashes = crashes
+
+    @property
+    def claims(self) -> int:
+        """How often the task was claimed, since its last replay if there was one (up to 10,000)."""
+        return self.fence % _REPLAY_STEP if self.fence >= REPLAYED_FENCE else self.fence
 
     def record(self) -> bytes:
         """Return the value that the `attempts` hash keeps."""

@@ -1,8 +1,9 @@
 """The two clocks of a whole task: until when it may begin, and until when it has to be over. Pure.
 
 `expires` and `deadline` count from the moment at which the task may first begin: its enqueue or, of a
-delayed task, its due time. For a dead letter that is replayed they count from the replay. Each may be a
-moment instead: a number beyond any duration is epoch seconds. All is Redis's clock.
+delayed task, its due time. For a dead letter that is replayed they count from the replay (rounded up to
+10 s, as its fence is). Each may be a moment instead: a number beyond any duration is epoch seconds. All is
+Redis's clock.
 """
 
 from __future__ import annotations
@@ -11,15 +12,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tqd.errors import LONGEST_DELAY_S
-from tqd.task.claim import Counts, parse_token
+from tqd.task.claim import REPLAYED_FENCE, Counts, parse_token
 from tqd.task.model import TaskOptions, seconds
 from tqd.task.outcome import Expired, Overdue
 
 LONGEST_S = LONGEST_DELAY_S
 """No duration is longer: a larger number is a moment, in epoch seconds."""
-
-REPLAYED_FENCE = 10**12
-"""The fence of a replayed task goes on from the epoch ms of its replay; no other comes near."""
 
 
 def has_clocks(options: TaskOptions) -> bool:

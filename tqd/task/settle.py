@@ -225,7 +225,7 @@ def _asked(
 ) -> RetryAt | Bury:
     counts, queue = parse_token(claim.token)
     delay_s = policy_delay_s(counts, options, chance) if asked.delay_s is None else asked.delay_s
-    if asked.spend or counts.fence >= FREE_CLAIMS:
+    if asked.spend or counts.claims >= FREE_CLAIMS:
         return _failed(claim, "raised", asked.chain, False, options, now_ms, delay_s)
     due_ms = now_ms + max(1, round(delay_s * 1000))
     if past_deadline(options, due_ms):

@@ -231,7 +231,7 @@ class Executor:
             case RetryAt():
                 tally.retried += 1
                 if decision.error is None:
-                    self._retries.asked(decision.task_id, decision.counts.fence)
+                    self._retries.asked(decision.task_id, decision.counts.claims)
             case Release():
                 tally.released += 1
 

@@ -43,10 +43,10 @@ class Retries:
             self._slowed.discard(name)  # a window without any failure lies between: the next storm is news
         return longer
 
-    def asked(self, task_id: bytes, fence: int) -> None:
+    def asked(self, task_id: bytes, claims: int) -> None:
         """Take note of a retry that a handler asked for and that costs none."""
-        if fence in ASKED_OFTEN:
+        if claims in ASKED_OFTEN:
             self._log.warning(
                 "a task asks to be run again and again",
-                task=to_text(task_id), claims=fence, for_free_until=FREE_CLAIMS,
+                task=to_text(task_id), claims=claims, for_free_until=FREE_CLAIMS,
             )  # fmt: skip

@@ -265,3 +265,20 @@ def test_a_call_in_the_callers_own_process_just_raises_the_signal(bench: Bench) 
 
     with pytest.raises(tqd.Discard, match="here and now"):
         signals()
+
+
+def test_retries_that_are_asked_for_cost_none_after_a_replay(bench: Bench) -> None:
+    seen: list[int] = []
+    errors: list[BaseException] = [ValueError("no"), Retry(0.01), Retry(0.01)]
+    job = declare(bench, False, raising(errors, seen), max_retries=0)
+
+    async def scenario() -> None:
+        handle = await job.aenqueue()
+        async with bench.worker():
+            await auntil(lambda: bench.places().get(handle.identity) == "dead", "it has failed for good", 15)
+            await bench.queue.dead.areplay(handle.id)
+            await bench.all_settled()
+        assert bench.places() == {}, "done, and no dead letter"
+
+    bench.run(scenario())
+    assert len(seen) == 4

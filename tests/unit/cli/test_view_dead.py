@@ -159,6 +159,8 @@ def test_a_task_in_no_place_says_so() -> None:
         (ResultRecord(state=TaskState.DONE, value=encode_value([1, "x"]), finished_ms=NOW_MS), "[1, 'x']"),
         (ResultRecord(state=TaskState.DONE, value=b"\xc1", finished_ms=NOW_MS), "cannot be read"),
         (ResultRecord(state=TaskState.DEAD, error_type="E", error_message="no", finished_ms=NOW_MS), "E: no"),
+        (ResultRecord(state=TaskState.EXPIRED, error_message="too late", finished_ms=NOW_MS), "too late"),
+        (ResultRecord(state=TaskState.CANCELLED, error_message="gone", finished_ms=NOW_MS), "gone"),
     ],
 )
 def test_a_result_is_shown_or_why_there_is_none(record: ResultRecord, said: str) -> None:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tqd.task.clocks import LONGEST_S, REPLAYED_FENCE, clock_s, has_clocks, on_time, past_deadline
+from tqd.task.claim import REPLAYED_FENCE
+from tqd.task.clocks import LONGEST_S, clock_s, has_clocks, on_time, past_deadline
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.outcome import Expired, Overdue
 

@@ -343,3 +343,15 @@ def test_a_kill_from_outside_weighs_half_of_a_crash(deaths: list[Blame], expecte
         counts = counts.crashed(blame)
     assert counts.suspect is expected
     assert counts.deaths == sum(blame is not Blame.NONE for blame in deaths)
+
+
+def test_retries_that_are_asked_for_are_free_after_a_replay_as_before() -> None:
+    replayed = 1_700_000_000_000
+    asked = RetryAsked(1.0, False, (ERROR,))
+    assert values_of(settle(asked, fence=replayed + FREE_CLAIMS - 1)) == (replayed + FREE_CLAIMS - 1, 0, 1)
+    assert values_of(settle(asked, fence=replayed + FREE_CLAIMS)) == (replayed + FREE_CLAIMS, 1, 1)
+
+
+def values_of(end: Settlement) -> tuple[int, int, int]:
+    assert isinstance(end, RetryAt)
+    return values(end.counts)

@@ -6,6 +6,7 @@
 -- ARGV[1] name of the caller's run: with the same name a task is replayed once
 -- ARGV[2] now, ms of Redis's clock. The fence goes on from there: above every earlier claim's, which
 -- nobody remembers of a dead letter; and well above that of an earlier replay, whatever the clock says.
+-- It is rounded up to 10 s, so that its last four digits count the claims since then.
 -- ARGV[3] ms that the note of the replay is kept
 -- ARGV[4..] id, envelope, ... (1 to 50 tasks)
 -- Returns the ids that this run has replayed, now or in a call whose reply was lost. Others are left as they are.
@@ -25,7 +26,7 @@ end
 for _, i in ipairs(chosen) do
   local id, note, result = ARGV[i], KEYS[7 + (i - 4)], KEYS[8 + (i - 4)]
   if redis.call('HSETNX', KEYS[3], id, ARGV[i + 1]) == 1 then -- 0: the same id twice in this call
-    local fence = math.max(tonumber(ARGV[2]), (tonumber(redis.call('HGET', note, 'fence') or '') or 0) + 100000)
+    local fence = math.max(math.ceil(ARGV[2] / 10000) * 10000, (tonumber(redis.call('HGET', note, 'fence') or '') or 0) + 100000)
     redis.call('HSET', KEYS[4], id, string.format('%d:0:0', fence))
     redis.call('HINCRBY', note, 'count', 1)
     redis.call('HSET', note, 'ms', ARGV[2], 'call', ARGV[1], 'fence', string.format('%d', fence))
