@@ -45,8 +45,10 @@ def main(arguments: list[str]) -> int:
         print(f"{time.monotonic() - began:.0f} s: seed {seed}: {said}", file=sys.stderr, flush=True)
     if options.readme is not None:
         text = options.readme.read_text("utf-8")
-        options.readme.write_text(report.with_table(text, report.markdown(outcomes, machine)), "utf-8")
-    print(report.table(outcomes))
+        options.readme.write_text(
+            report.with_table(text, report.markdown(outcomes, machine, len(failures))), "utf-8"
+        )
+    print(report.table(outcomes, len(failures)))
     return 0 if not failures and all(outcome.clean for outcome in outcomes) else 1
 
 

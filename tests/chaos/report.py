@@ -74,17 +74,19 @@ def account(outcomes: Sequence[Outcome]) -> dict[str, int]:
     }
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the table for a terminal, and the account below it."""
+def table(outcomes: Sequence[Outcome], failures: int = 0) -> str:
+    """Return the table for a terminal, and the account below it; `failures` are runs without an end."""
     cells = [_HEAD, *((row.kind, str(row.count), *_times(row)) for row in rows(outcomes))]
     widths = [max(len(cell[column]) for cell in cells) for column in range(len(_HEAD))]
     lines = ["  ".join(part.ljust(width) for part, width in zip(cell, widths, strict=True)) for cell in cells]
     said = ", ".join(f"{name} {count:,}" for name, count in account(outcomes).items())
     causes = ", ".join(f"{why} {count:,}" for why, count in _causes(outcomes).items())
-    return "\n".join([*(line.rstrip() for line in lines), "", said, f"extra attempts: {causes}"])
+    return "\n".join(
+        [*(line.rstrip() for line in lines), "", said, f"extra attempts: {causes}", *_unended(failures)]
+    )
 
 
-def markdown(outcomes: Sequence[Outcome], machine: Mapping[str, str]) -> str:
+def markdown(outcomes: Sequence[Outcome], machine: Mapping[str, str], failures: int = 0) -> str:
     """Return the same in words for readers who do not know the kinds' names."""
     lines = ["| what happened | times | work went on after, p50 | p99 | longest |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join((row.what, str(row.count), *_times(row)))} |" for row in rows(outcomes)]
@@ -96,6 +98,7 @@ def markdown(outcomes: Sequence[Outcome], machine: Mapping[str, str]) -> str:
         f"charged for what was not theirs {found['charged']}, too early {found['early']}, "
         f"wrong results {found['wrong results']}, findings of the audits {found['audit findings']}. "
         f"Extra attempts with a cause: {', '.join(f'{why} {n:,}' for why, n in _causes(outcomes).items())}.",
+        *_unended(failures),
         "",
         "Machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()) + ".",
     ]
@@ -139,6 +142,10 @@ def with_table(text: str, written: str) -> str:
     if not begin or not end:
         raise ValueError(f"the document has no {BEGIN} and {END} to write between")
     return f"{head}{begin}\n{written}\n{end}{tail}"
+
+
+def _unended(failures: int) -> list[str]:
+    return [f"**{failures} more runs did not come to their end.**"] if failures else []
 
 
 def _times(row: Row) -> tuple[str, str, str]:

@@ -62,6 +62,16 @@ class Scene:
         letters = {_number(FailureRecord.decode(record).envelope) for record in self._values(KEYS.failure)}
         return judge(acknowledged, self.lines(), causes, waiting, letters)
 
+    def left(self) -> list[str]:
+        """Return where the tasks are that have not ended, with what is counted of each; at most twenty."""
+        client, found = self.server.client, []
+        for identity, place in list(places(client, KEYS).items())[:20]:
+            if place != "dead":
+                counts, envelope = client.hget(KEYS.attempts, identity), client.hget(KEYS.task, identity)  # type: ignore[arg-type]
+                found.append(f"{_number(envelope or b'')} is in {place}, fence:attempts:crashes {counts!r}")
+        keys = sorted(key.decode() for key in client.scan_iter(count=1000))  # type: ignore[union-attr]
+        return [*found, *(key for key in keys if "bell" in key or "claims" in key or "suspect" in key)]
+
     def findings(self) -> list[str]:
         """Return what an audit of this Redis finds, as `tqd doctor --audit` tells it."""
         link = SyncLink(Endpoint(self.server.url))

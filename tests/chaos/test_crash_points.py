@@ -176,7 +176,7 @@ def test_somebody_dies_while_a_dead_workers_tasks_are_taken_back(drill: Drill, p
     for _ in range(12):
         drill.enqueue("sleeping", 1.0)
     until(lambda: len(drill.scene.began()) == 12, "all have begun", DEADLINE_S)
-    victim = next(iter(daemon.workers().values()))
+    victim = drill.scene.lines()[-1].pid
     assert in_hand(drill.scene.lines(), {victim}, monotonic())
     kill(drill, victim)
     name = point.partition(":")[0]

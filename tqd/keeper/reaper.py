@@ -56,6 +56,7 @@ class Reaper:
         self._start_ticks = start_ticks
         self._log = log
         self.reclaimed = 0
+        self._unfinished = False
 
     async def worker_gone(
         self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH
@@ -95,6 +96,11 @@ class Reaper:
 
         Not within one lease of Redis's own start: while it was down, nobody could renew.
         """
+        if self._unfinished:
+            await (
+                self.reap_lost()
+            )  # Redis went away between the fence and the end: its node shows them no more
+        self._unfinished = False
         expired = await self._store.expired_nodes()
         if not expired or await self._store.redis_uptime_s() < lease_s:
             return
@@ -105,9 +111,11 @@ class Reaper:
     async def _reap(self, node: str, workers: list[str], reason: str) -> None:
         if workers:
             self._log.warning("workers are taken for dead", node=node, count=len(workers), reason=reason)
+        self._unfinished = True
         await self._store.fence(node, workers)
         for worker in workers:
             await self._take_back(worker)
+        self._unfinished = False
 
     async def _settle(self, worker: str, culprit: Culprit) -> None:
         task, error = to_text(culprit.task_id), f"{culprit.error.type}: {culprit.error.message}"

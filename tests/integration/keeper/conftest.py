@@ -37,6 +37,7 @@ class Scene:
         self.driver = StoreDriver(server)
         self.client = server.client
         self.keys = self.driver.keys
+        self.socket = server.socket
         self._server = server
 
     def worker(self, node: NodeName = OURS, label: str = "w1", *, living: bool = False) -> str:
@@ -67,11 +68,11 @@ class Scene:
     def lost(self) -> set[str]:
         return {name.decode() for name in self.client.smembers(self.keys.lost)}  # type: ignore[union-attr]
 
-    def run(self, duty: Callable[[Reaper, NodeStore], Coroutine[Any, Any, None]]) -> Reaper:
+    def run(self, duty: Callable[[Reaper, NodeStore], Coroutine[Any, Any, None]], url: str = "") -> Reaper:
         """Do one duty with a reaper and a store of their own, as after a restart of the keeper."""
 
         async def once() -> Reaper:
-            store = NodeStore(Endpoint(self._server.url), self.keys, str(OURS))
+            store = NodeStore(Endpoint(url or self._server.url), self.keys, str(OURS))
             reaper = Reaper(store, OURS, ("default",), MAX_DEAD, start_ticks, Log(role="keeper"))
             try:
                 await store.synchronise()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.keeper.conftest import BEFORE, ELSEWHERE, LEASE_S, OURS, STRANGER, Scene
+from tests.support.faults import CuttingProxy
 from tests.support.store_driver import identity
+from tqd.errors import StoreUnavailable
 from tqd.keeper.reaper import Reaper
 from tqd.store.node_store import NodeStore
 from tqd.task.names import NodeName
@@ -218,3 +220,21 @@ def test_names_that_are_no_text_do_not_keep_the_others(grown_up: Scene, key: str
     scene.run(reap_lost)
     scene.run(reap_processes)
     assert scene.run(reap_nodes).reclaimed == 1
+
+
+def test_what_redis_interrupted_is_taken_back_by_the_next_round(grown_up: Scene) -> None:
+    scene = grown_up
+    scene.lease(ELSEWHERE, -1)
+    worker = scene.worker(ELSEWHERE)
+    scene.holds(worker, 1, 2)
+    with CuttingProxy(scene.socket) as proxy:
+
+        async def twice(reaper: Reaper, _: NodeStore) -> None:
+            proxy.cut_after_request(b"HGETALL")
+            with pytest.raises(StoreUnavailable):
+                await reaper.reap_nodes(LEASE_S)
+            assert reaper.reclaimed == 0
+            await reaper.reap_nodes(LEASE_S)
+
+        assert scene.run(twice, proxy.url).reclaimed == 2
+    assert sorted(scene.driver.order()) == [1, 2]

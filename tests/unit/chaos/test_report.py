@@ -75,6 +75,12 @@ def test_the_json_has_every_time() -> None:
     assert document["failures"] == {"7": "it hung"}
 
 
+def test_runs_without_an_end_are_not_kept_back() -> None:
+    assert "2 more runs did not come to their end" in table([outcome()], 2)
+    assert "2 more runs did not come to their end" in markdown([outcome()], {}, 2)
+    assert "did not come" not in table([outcome()]) + markdown([outcome()], {})
+
+
 def test_runs_are_read_again_from_the_json() -> None:
     runs = [outcome(worker_kill=[0.1]), outcome(BAD)]
     read, machine = outcomes_from(as_json(runs, {}, {"cores": "2"}))
