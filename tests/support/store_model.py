@@ -68,7 +68,7 @@ class StoreModel:
         else:
             self.due[queue] = {}
         for number in gone:
-            self.counts.pop(number, None)
+            self.gone(number)
         return gone
 
     def publish(self, declared: dict[str, str], now_ms: int) -> None:
