@@ -40,6 +40,7 @@ from tests.support.store_model import StoreModel
 from tqd.schedule.entry import Entry
 from tqd.store import settling
 from tqd.store.audit import audit
+from tqd.store.calls import NewTask, store_new
 from tqd.store.cancelling import cancel_call
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.node_store import NodeStore
@@ -51,7 +52,7 @@ from tqd.task.claim import Claim, Counts, parse_token
 from tqd.task.model import NO_OPTIONS, TaskState
 from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Completes, Settlement, reclaimed
-from tqd.task.uniqueness import UniqueScope
+from tqd.task.uniqueness import UniqueKey, UniqueScope
 from tqd.wire.envelope import Envelope
 
 T = TypeVar("T")
@@ -249,6 +250,12 @@ class StoreMachine(RuleBasedStateMachine):
                 *new, key=key, scope=scope, replace=replace, queue=queue, due_ms=due_ms, call=call
             )
 
+        if key not in self.model.keys and not self.model.fits(queue, 1):
+            held = UniqueKey("job", key, scope, replace)
+            tasks = [NewTask(identity(n), queue, b"", due_ms, 0, held) for n in new]
+            waiting, depth, _ = self.driver.run(store_new(self.driver.keys, "p", call, tasks))
+            assert (waiting, depth) == (self.model.depth(queue), self.model.depths[queue])
+            return
         words = [self.model.enqueue_unique(n, queue, due_ms, key, scope, replace) for n in new]
         expected = [(self.model.keys[key], word) for word in words]
         assert send() == expected

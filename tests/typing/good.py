@@ -6,7 +6,17 @@ from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
-from tqd import AsyncTaskHandle, Call, Context, Task, TaskHandle, TaskQueue, TaskState, queues
+from tqd import (
+    AsyncTaskHandle,
+    Call,
+    CancelAnswer,
+    Context,
+    Task,
+    TaskHandle,
+    TaskQueue,
+    TaskState,
+    queues,
+)
 
 tq = TaskQueue()
 
@@ -83,6 +93,9 @@ assert_type(thumbnail.enqueue("a", 5), TaskHandle[bytes])
 assert_type(thumbnail_with_options.enqueue("a", size=5), TaskHandle[bytes])
 assert_type(mail.enqueue("a").result(timeout=5), int)
 assert_type(mail.enqueue("a").status(), TaskState | None)
+assert_type(mail.enqueue("a").cancel("why"), CancelAnswer)
+assert_type(mail.using(unique=True, unique_scope="until_started").enqueue("a").duplicate, bool)
+assert_type(tq.cancel([mail.enqueue("a"), "0" * 32]), list[CancelAnswer])
 
 # The context comes from the worker.
 assert_type(with_context.enqueue(5), TaskHandle[float])
@@ -114,6 +127,7 @@ async def asynchronously() -> None:
     assert_type(handle, AsyncTaskHandle[int])
     assert_type(await handle.result(timeout=5), int)
     assert_type(await handle.status(), TaskState | None)
+    assert_type(await handle.cancel(), CancelAnswer)
     assert_type(await handle.aresult(), int)
     assert_type(await thumbnail.aenqueue("a", 5), AsyncTaskHandle[bytes])
     assert_type(await with_context.aenqueue(5), AsyncTaskHandle[float])

@@ -15,12 +15,13 @@ from tests.support.store_driver import (
     identity,
     numbers,
     park,
+    past,
     release,
     retry_at,
     tokens,
 )
 from tqd.errors import StoreFull, StoreMismatch
-from tqd.task.claim import Claim
+from tqd.task.claim import Claim, Counts
 from tqd.task.settle import Settlement
 from tqd.task.uniqueness import UniqueScope
 
@@ -122,6 +123,19 @@ def test_the_end_of_an_older_task_leaves_the_key_to_the_newer_one(driver: StoreD
     assert driver.locks() == {"k": 2}
 
 
+@pytest.mark.parametrize("way", ENDS)
+def test_a_key_that_somebody_gave_to_another_task_stays_with_that(driver: StoreDriver, way: str) -> None:
+    driver.enqueue_unique(1)
+    driver.enqueue_unique(2, key="other")
+    (claim,) = driver.claim(1).claims
+    held = driver.client.hget(driver.keys.keyed, identity(1))
+    assert isinstance(held, bytes)
+    driver.client.hset(driver.keys.unique, held[1:], identity(2))  # type: ignore[arg-type]
+    driver.settle(ENDS[way](claim))
+    assert driver.client.hget(driver.keys.unique, held[1:]) == identity(2)
+    assert not driver.client.hexists(driver.keys.keyed, identity(1))  # type: ignore[arg-type]
+
+
 def test_a_replayed_letter_takes_no_key(driver: StoreDriver) -> None:
     driver.enqueue_unique(1)
     (claim,) = driver.claim().claims
@@ -178,11 +192,12 @@ def test_a_claimed_task_is_not_replaced(driver: StoreDriver) -> None:
 def test_what_is_replaced_while_it_waits_for_a_retry_begins_anew(driver: StoreDriver) -> None:
     driver.enqueue_unique(1)
     (claim,) = driver.claim().claims
-    driver.settle(retry_at(claim, driver.now_ms + 500))
+    driver.settle(retry_at(claim, driver.now_ms + 500, Counts(7, 1, 0), error=past(1)))
     driver.now_ms += 500
     driver.enqueue_unique(2, replace=True)
     claimed = driver.claim()
-    assert tokens(claimed) == [b"2:0:0:default"], "its fence goes on, its attempts do not"
+    assert tokens(claimed) == [b"8:0:0:default"], "its fence goes on, its attempts do not"
+    assert driver.history(1) == ()
 
 
 def test_a_waiting_task_is_found_at_either_end_of_a_long_list(driver: StoreDriver) -> None:

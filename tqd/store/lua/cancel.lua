@@ -19,7 +19,7 @@ end
 for _, k in ipairs({ 2, 3, 5, 6, 7 }) do
   redis.call('HLEN', KEYS[k]) -- a key of another kind fails here or in the next lines, before the first write
 end
-redis.call('HDEL', KEYS[7], '') -- a full Redis lets a removal through, and what the script writes after it
+-- A full Redis lets this removal through, and what the script writes after it.
 local found = redis.call('ZREM', KEYS[8], id) == 1
 for k = 10, #KEYS do
   if found then break end
