@@ -14,6 +14,7 @@ from tqd.cli.lines import Line, render
 from tqd.cli.output import style_of, width_of
 from tqd.cli.redis_access import Access, access
 from tqd.config.secret import read_signing_keys
+from tqd.errors import QueueFull
 from tqd.schedule.entry import Entry
 from tqd.store import cron_table
 from tqd.store.calls import NewTask, note_answer, store_new
@@ -92,12 +93,17 @@ def _run(redis: Access, row: Row, now_ms: int, options: argparse.Namespace) -> i
 def _stored(
     redis: Access, entry: Entry, identity: bytes, now_ms: int, seal: Seal | None
 ) -> Talk[tuple[bytes, bool]]:
-    """Store the task; returns the id under which it is, and whether it was there already."""
+    """Store the task; returns the id under which it is, and whether it was there already.
+
+    QueueFull: its queue holds as many tasks as it may.
+    """
     envelope = entry_envelope(entry, now_ms, "")
     signed = envelope if seal is None else seal.seal(identity, envelope)
     unique = UniqueKey.of(entry.held) if entry.held else None
     task = NewTask(identity, entry.queue, signed, unique=unique)
     (reply,) = yield [store_new(redis.keys, f"{os.urandom(8).hex()}.0", 1, [task])]
+    if isinstance(reply, list) and isinstance(reply[0], int):
+        raise QueueFull(entry.queue, reply[0], reply[1], None)
     if unique is None:
         return identity, False
     note_answer([task], reply)

@@ -11,7 +11,7 @@ import asyncio
 import os
 
 from tqd.clock import monotonic
-from tqd.errors import StoreError, StoreUnavailable
+from tqd.errors import QueueFull, StoreError, StoreUnavailable
 from tqd.log import Log
 from tqd.schedule.due import LATE_MS, due_slots
 from tqd.schedule.entry import CatchUp, Entry
@@ -23,7 +23,7 @@ from tqd.wire.seal import Seal, Untrusted
 
 RETRY_S = 0.5
 REFUSED_S = 5.0
-"""After Redis has refused to fire a schedule, for want of memory or because of a key of another kind."""
+"""After Redis has refused to fire a schedule: it or the queue is full, or a key is of another kind."""
 
 CHANGED_S = 0.05
 """After a schedule turned out to be another one: then all are read anew."""
@@ -182,6 +182,11 @@ class Firer:
         else:
             schedule.last_ms = max(schedule.last_ms, fired.last_ms)
             schedule.next_ms = first_slot(schedule.table, schedule.last_ms)
+            if fired.depth:
+                schedule.wait_until = monotonic() + REFUSED_S
+                entry = schedule.entry
+                full = str(QueueFull(entry.queue, fired.waiting, fired.depth, None))
+                self._log.warning("a schedule cannot be fired yet", schedule=entry.name, error=full)
 
     def _tell_missed(self, schedule: _Schedule, found: list[int], now_ms: int) -> None:
         oldest_ms = schedule.next_ms

@@ -44,12 +44,15 @@ class Row(NamedTuple):
 class Fired(NamedTuple):
     """What became of a call: tasks stored, the last slot fired so far, and by how much it came too early.
 
-    `changed`: the schedule is not the one that the caller knows; nothing was stored.
+    `changed`: the schedule is not the one that the caller knows; nothing was stored. With a `depth` the
+    queue is full: it holds `waiting` tasks, and the slots after the last one are not fired yet.
     """
 
     stored: int
     last_ms: int
     early_ms: int
+    waiting: int = 0
+    depth: int = 0
 
     @property
     def changed(self) -> bool:
@@ -78,8 +81,8 @@ def fire_call(
     """Return the call that stores the tasks of slots, in their order; `held` is the key of a unique task."""
     parts = [part for firing in firings for part in firing]
     return (
-        "EVALSHA", _FIRE, 8, keys.cron, keys.cron_last, keys.task, keys.ready(queue), keys.bell(queue),
-        keys.attempts, keys.unique, keys.keyed, name, value, held, *parts,
+        "EVALSHA", _FIRE, 9, keys.cron, keys.cron_last, keys.task, keys.ready(queue), keys.bell(queue),
+        keys.attempts, keys.unique, keys.keyed, keys.limits, name, value, held, *parts,
     )  # fmt: skip
 
 

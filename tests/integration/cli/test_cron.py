@@ -93,6 +93,15 @@ def test_run_enqueues_the_task_now_outside_its_slots(shell: Shell, published: Re
     assert shell.json("cron", "run", "sweep")["duplicate"] is True
 
 
+def test_run_says_when_the_queue_is_full(shell: Shell, published: RedisServer) -> None:
+    for queue in ("default", "low_priority"):
+        published.client.hset(KEYS.limits, queue, "1:0:0:0")
+    for name in ("hourly", "sweep"):
+        shell.tqd("cron", "run", name)
+        published.client.delete(KEYS.unique)
+        assert "is full: 1 tasks wait, limit 1" in shell.tqd("cron", "run", name, code=1)
+
+
 @pytest.mark.parametrize("action", ["next", "run"])
 def test_a_name_that_means_none_or_several_is_refused(
     shell: Shell, published: RedisServer, action: str

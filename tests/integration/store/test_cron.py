@@ -322,3 +322,23 @@ def test_a_key_of_unique_tasks_of_another_kind_fails_before_anything_is_fired(cr
     with pytest.raises(StoreMismatch):
         crons.fire(BEGIN + 1000)
     assert crons.driver.snapshot() == before
+
+
+# -- bounded queues -------------------------------------------------------------------------------
+
+
+def test_a_full_queue_takes_what_it_has_room_for_and_the_rest_later(crons: Crons) -> None:
+    crons.publish(entry())
+    driver = crons.driver
+    driver.enqueue(1, due_ms=driver.now_ms + 60_000)
+    crons.number = 1
+    driver.client.hset(crons.keys.limits, "default", "3:0:0:0")
+    slots = [BEGIN + 1000 * n for n in range(1, 5)]
+    assert crons.fire(*slots) == Fired(2, slots[1], 0, 3, 3)
+    before = driver.snapshot()
+    assert crons.fire(*slots) == Fired(0, slots[1], 0, 3, 3)
+    assert driver.snapshot() == before
+    assert crons.fire(slots[1]) == Fired(0, slots[1], 0), "it has been fired"
+    driver.settle(*(complete(claim) for claim in driver.claim().claims))
+    assert crons.fire(*slots) == Fired(2, slots[3], 0)
+    assert len(driver.places()) == 3

@@ -144,6 +144,18 @@ def test_what_redis_refuses_is_tried_again_later_and_others_go_on() -> None:
     assert store.fired == [("n", BEGIN + 10_000), ("m", BEGIN + 10_000)]
 
 
+def test_a_full_queue_is_tried_again_later() -> None:
+    store = Store(entry())
+    chosen = firer(store)
+    done(chosen.step())
+    store.now += 10_000
+    store.answers = [Fired(0, BEGIN, 0, 5, 5)]
+    assert REFUSED_S - 1 < done(chosen.step()) <= REFUSED_S
+    chosen._schedules["n"].wait_until = 0.0
+    done(chosen.step())
+    assert store.fired == [("n", BEGIN + 10_000)]
+
+
 def test_a_slot_that_another_keeper_has_fired_is_not_tried_again() -> None:
     store = Store(entry())
     chosen = firer(store)
