@@ -36,6 +36,7 @@ class AsyncSender:
         self._producer = Producer(endpoint, keys)
         self._waiting: list[tuple[Sequence[NewTask], asyncio.Future[None]]] = []
         self._runner: asyncio.Task[None] | None = None
+        self._measuring: asyncio.Task[int] | None = None
         self.lookup = Link(endpoint)
         self.lookup_lock = asyncio.Lock()
         self.feed = ResultFeed(endpoint, keys)
@@ -46,8 +47,13 @@ class AsyncSender:
         return self._producer.clock
 
     async def synchronise(self) -> None:
-        """Measure Redis's clock before the first task; StoreUnavailable as `send`."""
-        await self._producer.now_ms()
+        """Measure Redis's clock before the first task; StoreUnavailable as `send`.
+
+        Callers that come meanwhile share the measurement, and go on in the order in which they came.
+        """
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self.loop.create_task(self._producer.now_ms())
+        await asyncio.shield(self._measuring)
 
     async def send(self, tasks: Sequence[NewTask]) -> None:
         """Store the tasks, together with those of other callers; returns when acknowledged."""
@@ -59,8 +65,8 @@ class AsyncSender:
 
     async def close(self) -> None:
         """Send what waits, then close all connections of this loop."""
-        if self._runner is not None:
-            await asyncio.gather(self._runner, return_exceptions=True)
+        pending = [one for one in (self._runner, self._measuring) if one is not None]
+        await asyncio.gather(*pending, return_exceptions=True)
         await self.feed.close()
         await self.lookup.close()
         await self._producer.close()
