@@ -43,6 +43,7 @@ from tqd.store.audit import audit
 from tqd.store.calls import NewTask, store_new
 from tqd.store.cancelling import cancel_call
 from tqd.store.connection import Endpoint, SyncLink
+from tqd.store.cron_table import Fired
 from tqd.store.node_store import NodeStore
 from tqd.store.queues import purge_call
 from tqd.store.snapshot import Snapshot
@@ -221,7 +222,7 @@ class StoreMachine(RuleBasedStateMachine):
         firings = [(slot, identity(n), b"payload %d" % n) for slot, n in slots.items()]
         new, entry = self.model.fire(name, slots), row.entry
         assert entry is not None
-        assert self.do(store.fire(row, entry, firings)) == (len(new), self.model.fired[name], 0)
+        assert self.do(store.fire(row, entry, firings)) == Fired(len(new), self.model.fired[name], 0)
 
         def again() -> None:
             assert self.do(store.fire(row, entry, firings)).stored <= 0
