@@ -166,12 +166,16 @@ class Consumer:
 
     async def _exchange(self, batch: list[Settlement], credit: int) -> None:
         caps = self._order.caps(credit, monotonic()) if credit else []
+        if credit:
+            # Whoever calls from now on may mean a task that comes after this claim: it is heard later.
+            self._work_expected = False
         try:
             if self._failures:
                 await self._recover(batch)
             answer = await self._store.exchange(batch, credit, caps)
         except StoreError as error:
             self._settler.put_back(batch)
+            self._work_expected |= credit > 0
             await self._pause(error)
             return
         if self._failures:
@@ -211,7 +215,8 @@ class Consumer:
         if claimed.bad_queue:
             self._log.error("a queue's keys hold something else and are passed over", queue=claimed.bad_queue)
         self._unstarted += claimed.claims if not claimed.cancelled else self._living(claimed)
-        self._work_expected, self._held_back = claimed.work_left, claimed.held_back
+        self._work_expected |= claimed.work_left
+        self._held_back = claimed.held_back
         self._order.served(_origins(claimed) if claimed.work_left else (), claimed.work_left, monotonic())
         self._set_timer(claimed.next_due_ms)
 
