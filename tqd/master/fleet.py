@@ -52,7 +52,8 @@ from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
 
 MOST_EARLY_DEATHS = 4
-"""Deaths of workers that were ready, before everything is: a task may be the reason, and not the deploy."""
+"""Deaths of children that were ready, before everything is: a task, or somebody's kill, may be the reason,
+and not the deploy."""
 
 
 class Phase(StrEnum):
@@ -224,7 +225,7 @@ class Fleet:
         if seat.killed_for:
             reason = f"{reason}: {seat.killed_for}"
         if self.phase is Phase.STARTING:
-            if seat.role is not Role.WORKER or not seat.ready_at or self._early_deaths >= MOST_EARLY_DEATHS:
+            if seat.role is Role.REDIS or not seat.ready_at or self._early_deaths >= MOST_EARLY_DEATHS:
                 return self._boot_failure(seat, event, now)
             self._early_deaths += 1
             return self._vacate(seat, event, reason, now)

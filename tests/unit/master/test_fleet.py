@@ -112,6 +112,16 @@ def test_a_worker_that_was_ready_and_dies_before_everything_is_is_replaced() -> 
     assert world.announced == 1
 
 
+def test_a_keeper_that_was_ready_and_is_killed_before_everything_is_is_replaced() -> None:
+    world = World(workers=2)
+    world.start()
+    world.ready("worker-1")
+    world.ready("keeper")
+    assert spawned(world.die("keeper", -9)) == ["keeper"]
+    world.all_ready()
+    assert world.announced == 1
+
+
 def test_workers_that_die_again_and_again_before_everything_is_ready_end_the_start() -> None:
     world = World(workers=1)
     world.start()
