@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 
 from tests.support.redis_server import RedisServer
-from tqd.store.calls import Claimant, NewTask, store_new
+from tqd.store.calls import Claimant, Claimed, NewTask, store_new
 from tqd.store.connection import Endpoint, Link
 from tqd.store.keys import Keys
 from tqd.system.loop import run
@@ -58,8 +58,8 @@ async def _work(url: str) -> None:
         await bell.call(("BLPOP", *map(KEYS.bell, DEFAULT_QUEUES), BELL_S))
         reply = await work.call(claimant.claim(work.clock.now_ms(), 1, caps))
         claimed_ns = time.monotonic_ns()
-        for asked in reply[4::3]:
-            print(claimed_ns, asked.decode(), flush=True)
+        for claim in Claimed(reply).claims:
+            print(claimed_ns, claim.task_id.decode(), flush=True)
 
 
 if __name__ == "__main__":
