@@ -23,15 +23,17 @@ DEADLINE_S = 60.0
 
 
 def run(plan: Plan) -> list[Figure]:
-    """Measure poison_deaths, poison_neighbours and poison_time."""
+    """Measure poison_deaths, poison_neighbours and poison_time.
+
+    Each round has a daemon of its own: workers that die again and again are replaced after longer and longer
+    pauses, which are for deaths without an end.
+    """
     rounds = []
-    with (
-        private_redis() as server, Journal() as journal,
-        Daemon(server, workers=WORKERS, environ=journal.environ) as daemon,
-    ):  # fmt: skip
+    with private_redis() as server, Journal() as journal:
         point_client_at(server)
         for number in range(1, plan.pick(10, 2) + 1):
-            rounds.append(_poisoned(journal, daemon, number))
+            with Daemon(server, workers=WORKERS, environ=journal.environ) as daemon:
+                rounds.append(_poisoned(journal, daemon, number))
         tq.close()
     return [
         greatest("poison_deaths", [deaths for deaths, _, _ in rounds]),
