@@ -76,12 +76,21 @@ class StoreModel:
         self.schedules = dict(declared)
         self.fired = {name: self.fired.get(name, now_ms) for name in declared}
 
-    def fire(self, name: str, slots: dict[int, int]) -> list[int]:
-        """Make a task ready for each slot that is later than the last; returns their numbers."""
-        new = [number for slot, number in slots.items() if slot > self.fired[name]]
-        self.fired[name] = max([self.fired[name], *slots])
-        self.ready[self.schedules[name]] += new
-        return new
+    def fire(self, name: str, slots: dict[int, int]) -> tuple[int, bool]:
+        """Make a task ready for each slot later than the last, in order, until the queue is full.
+
+        Returns how many there are of them, and whether a slot is left as the queue is full.
+        """
+        queue, count = self.schedules[name], 0
+        for slot, number in slots.items():
+            if slot <= self.fired[name]:
+                continue
+            if not self.fits(queue, 1):
+                return count, True
+            self.fired[name] = slot
+            self.ready[queue].append(number)
+            count += 1
+        return count, False
 
     def enqueue_unique(self, new: int, queue: str, due_ms: int, key: str, scope: str, replace: bool) -> str:
         """Returns what is answered: new, duplicate or replaced; `keys[key]` has it then."""
