@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
+from tqd.client.conversation import Conversations
 from tqd.client.options import Duration
-from tqd.client.sender import AsyncSender
 from tqd.store import dead_letters as talks
-from tqd.store.calls import Command
-from tqd.store.connection import Endpoint, Replies, SyncLink
 from tqd.store.dead_letters import Chosen, Swept
 from tqd.store.keys import Keys
-from tqd.store.talk import Talk, alead, lead
 from tqd.task.identity import from_text
 from tqd.task.model import seconds
 from tqd.task.pace import Pace
 from tqd.wire.dead_letter import DeadFilter, DeadLetter
-
-T = TypeVar("T")
 
 Ids = str | Iterable[str]
 
@@ -32,18 +26,17 @@ class DeadLetters:
     since the death); several together must all fit.
     """
 
-    def __init__(self, endpoint: Endpoint, keys: Keys, sender: Callable[[], AsyncSender]) -> None:
-        self._endpoint = endpoint
+    def __init__(self, conversations: Conversations, keys: Keys) -> None:
+        self._conversations = conversations
         self._keys = keys
-        self._sender = sender
 
     def count(self) -> int:
         """Return how many dead letters there are."""
-        return self._lead(talks.total(self._keys))
+        return self._conversations.lead(talks.total(self._keys))
 
     async def acount(self) -> int:
         """Return how many dead letters there are."""
-        return await self._alead(talks.total(self._keys))
+        return await self._conversations.alead(talks.total(self._keys))
 
     def list(
         self,
@@ -57,7 +50,7 @@ class DeadLetters:
     ) -> list[DeadLetter]:
         """Return up to `limit` letters, the newest first; of a filter, 10,000 are looked through."""
         which = _filter(name, queue, error, older_than, newer_than)
-        return self._lead(talks.find(self._keys, which, limit)).letters
+        return self._conversations.lead(talks.find(self._keys, which, limit)).letters
 
     async def alist(
         self,
@@ -71,15 +64,15 @@ class DeadLetters:
     ) -> Sequence[DeadLetter]:
         """Return up to `limit` letters; as `list`."""
         which = _filter(name, queue, error, older_than, newer_than)
-        return (await self._alead(talks.find(self._keys, which, limit))).letters
+        return (await self._conversations.alead(talks.find(self._keys, which, limit))).letters
 
     def get(self, task_id: str) -> DeadLetter | None:
         """Return the letter of a task, None when it is no dead letter; ValueError: that is no id."""
-        return self._lead(talks.get(self._keys, from_text(task_id)))
+        return self._conversations.lead(talks.get(self._keys, from_text(task_id)))
 
     async def aget(self, task_id: str) -> DeadLetter | None:
         """Return the letter of a task; as `get`."""
-        return await self._alead(talks.get(self._keys, from_text(task_id)))
+        return await self._conversations.alead(talks.get(self._keys, from_text(task_id)))
 
     def replay(
         self,
@@ -102,7 +95,9 @@ class DeadLetters:
         way; one that dies again meanwhile stays. A waiting `result()` gets the new run's.
         """
         chosen = _chosen(ids, _filter(name, queue, error, older_than, newer_than), everything)
-        return self._lead(talks.replay(self._keys, chosen, run_name(), Pace(rate), limit, dry_run))
+        return self._conversations.lead(
+            talks.replay(self._keys, chosen, run_name(), Pace(rate), limit, dry_run)
+        )
 
     async def areplay(
         self,
@@ -120,7 +115,9 @@ class DeadLetters:
     ) -> Swept:
         """Put tasks back to the tail of their queues; as `replay`."""
         chosen = _chosen(ids, _filter(name, queue, error, older_than, newer_than), everything)
-        return await self._alead(talks.replay(self._keys, chosen, run_name(), Pace(rate), limit, dry_run))
+        return await self._conversations.alead(
+            talks.replay(self._keys, chosen, run_name(), Pace(rate), limit, dry_run)
+        )
 
     def purge(
         self,
@@ -137,7 +134,7 @@ class DeadLetters:
     ) -> Swept:
         """Remove letters for good, the oldest first; they are chosen as for `replay`."""
         chosen = _chosen(ids, _filter(name, queue, error, older_than, newer_than), everything)
-        return self._lead(talks.purge(self._keys, chosen, limit, dry_run))
+        return self._conversations.lead(talks.purge(self._keys, chosen, limit, dry_run))
 
     async def apurge(
         self,
@@ -154,23 +151,7 @@ class DeadLetters:
     ) -> Swept:
         """Remove letters for good; as `purge`."""
         chosen = _chosen(ids, _filter(name, queue, error, older_than, newer_than), everything)
-        return await self._alead(talks.purge(self._keys, chosen, limit, dry_run))
-
-    def _lead(self, talk: Talk[T]) -> T:
-        link = SyncLink(self._endpoint)
-        try:
-            return lead(link, talk)
-        finally:
-            link.close()
-
-    async def _alead(self, talk: Talk[T]) -> T:
-        sender = self._sender()
-
-        async def exchange(commands: Sequence[Command]) -> Replies:
-            async with sender.lookup_lock:  # not for the whole talk, which may pause
-                return await sender.lookup.exchange(commands)
-
-        return await alead(exchange, talk)
+        return await self._conversations.alead(talks.purge(self._keys, chosen, limit, dry_run))
 
 
 def run_name() -> str:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
+from tqd.client.conversation import Conversations
 from tqd.client.options import QUEUE_NAME
-from tqd.client.sender import AsyncSender
 from tqd.store import queues as talks
-from tqd.store.calls import Command
-from tqd.store.connection import Endpoint, Replies, SyncLink
 from tqd.store.keys import Keys
 from tqd.store.queues import Purged, QueueView
-from tqd.store.talk import Talk, alead, lead
 from tqd.task.model import TaskState
-
-T = TypeVar("T")
 
 PurgeState = Literal["ready", "scheduled", "all"]
 
@@ -33,45 +27,44 @@ class Queues:
     ValueError: what is given is no queue's name.
     """
 
-    def __init__(self, endpoint: Endpoint, keys: Keys, sender: Callable[[], AsyncSender]) -> None:
-        self._endpoint = endpoint
+    def __init__(self, conversations: Conversations, keys: Keys) -> None:
+        self._conversations = conversations
         self._keys = keys
-        self._sender = sender
 
     def list(self) -> list[QueueView]:
         """Return every queue that holds tasks, is paused, or has limits, by name."""
-        return self._lead(talks.views(self._keys))
+        return self._conversations.lead(talks.views(self._keys))
 
     async def alist(self) -> builtins.list[QueueView]:
         """Return every queue that there is; as `list`."""
-        return await self._alead(talks.views(self._keys))
+        return await self._conversations.alead(talks.views(self._keys))
 
     def get(self, name: str) -> QueueView:
         """Return one queue; one that nobody has used is empty."""
-        return self._lead(talks.view_of(self._keys, _checked(name)))
+        return self._conversations.lead(talks.view_of(self._keys, _checked(name)))
 
     async def aget(self, name: str) -> QueueView:
         """Return one queue; as `get`."""
-        return await self._alead(talks.view_of(self._keys, _checked(name)))
+        return await self._conversations.alead(talks.view_of(self._keys, _checked(name)))
 
     def pause(self, name: str) -> bool:
         """Let no worker claim of a queue from its next claim on; False when it was paused already.
 
         What runs goes on, and producers can enqueue. It holds until `resume`, also over restarts.
         """
-        return self._lead(talks.pause(self._keys, _checked(name), paused=True))
+        return self._conversations.lead(talks.pause(self._keys, _checked(name), paused=True))
 
     async def apause(self, name: str) -> bool:
         """Let no worker claim of a queue; as `pause`."""
-        return await self._alead(talks.pause(self._keys, _checked(name), paused=True))
+        return await self._conversations.alead(talks.pause(self._keys, _checked(name), paused=True))
 
     def resume(self, name: str) -> bool:
         """Let workers claim of a queue again, at once; False when it was not paused."""
-        return self._lead(talks.pause(self._keys, _checked(name), paused=False))
+        return self._conversations.lead(talks.pause(self._keys, _checked(name), paused=False))
 
     async def aresume(self, name: str) -> bool:
         """Let workers claim of a queue again; as `resume`."""
-        return await self._alead(talks.pause(self._keys, _checked(name), paused=False))
+        return await self._conversations.alead(talks.pause(self._keys, _checked(name), paused=False))
 
     def purge(self, name: str, *, state: PurgeState = "all", dry_run: bool = False) -> Purged:
         """Remove for good what waits in a queue: what is `ready`, `scheduled` (also for a retry), or `all`.
@@ -79,27 +72,15 @@ class Queues:
         What workers have in hand goes on, and so does what is enqueued meanwhile. A `result()` that waits
         for a removed task, or asks within a minute, meets TaskCancelled.
         """
-        return self._lead(talks.purge(self._keys, _checked(name), _states(state), dry_run=dry_run))
+        return self._conversations.lead(
+            talks.purge(self._keys, _checked(name), _states(state), dry_run=dry_run)
+        )
 
     async def apurge(self, name: str, *, state: PurgeState = "all", dry_run: bool = False) -> Purged:
         """Remove for good what waits in a queue; as `purge`."""
-        return await self._alead(talks.purge(self._keys, _checked(name), _states(state), dry_run=dry_run))
-
-    def _lead(self, talk: Talk[T]) -> T:
-        link = SyncLink(self._endpoint)
-        try:
-            return lead(link, talk)
-        finally:
-            link.close()
-
-    async def _alead(self, talk: Talk[T]) -> T:
-        sender = self._sender()
-
-        async def exchange(commands: Sequence[Command]) -> Replies:
-            async with sender.lookup_lock:
-                return await sender.lookup.exchange(commands)
-
-        return await alead(exchange, talk)
+        return await self._conversations.alead(
+            talks.purge(self._keys, _checked(name), _states(state), dry_run=dry_run)
+        )
 
 
 def _checked(name: str) -> str:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from tqd.app import Handler, Registry, default_name
+from tqd.client.conversation import Conversations
 from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, Cancellable, TaskHandle, identities_of
@@ -103,9 +104,10 @@ class TaskQueue(Scheduling):
         self._senders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncSender]
         self._senders = weakref.WeakKeyDictionary()
         self._latest: AsyncSender | None = None
-        self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender)
-        self.dead = DeadLetters(endpoint, self._keys, self._sender)
-        self.queues = Queues(endpoint, self._keys, self._sender)
+        talks = Conversations(endpoint, self._sender)
+        self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender, talks)
+        self.dead = DeadLetters(talks, self._keys)
+        self.queues = Queues(talks, self._keys)
 
     # -- declaring -------------------------------------------------------------------------------
 

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqd.app import Registry
+from tqd.client.conversation import Conversations
 from tqd.client.sender import AsyncSender
 from tqd.errors import NoResult, ResultTimeout, TaskCancelled, TaskExpired, TaskFailed
 from tqd.store import cancelling
-from tqd.store.calls import Command
-from tqd.store.connection import Endpoint, Replies, SyncLink, accept
+from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.store.lookup import state_of
 from tqd.store.results import wait_sync
-from tqd.store.talk import alead, lead
 from tqd.task.cancelling import CancelAnswer
 from tqd.task.identity import to_text
 from tqd.task.model import TaskState
@@ -27,12 +26,18 @@ class Waiter:
     """Waits for results and looks up states, for the handles of one queue."""
 
     def __init__(
-        self, endpoint: Endpoint, keys: Keys, registry: Registry, sender: Callable[[], AsyncSender]
+        self,
+        endpoint: Endpoint,
+        keys: Keys,
+        registry: Registry,
+        sender: Callable[[], AsyncSender],
+        conversations: Conversations,
     ) -> None:
         self._endpoint = endpoint
         self._keys = keys
         self._registry = registry
         self._sender = sender
+        self._conversations = conversations
 
     def await_result(self, identity: bytes, name: str, timeout_s: float | None) -> Any:
         """Block until the result is there; see `Handle.aresult` for the errors."""
@@ -51,48 +56,22 @@ class Waiter:
         return self._value(identity, name, record)
 
     def state(self, identity: bytes) -> TaskState | None:
-        """Look where the task is, over a connection of its own."""
-        link = SyncLink(self._endpoint)
-        talk = state_of(self._keys, identity)
-        try:
-            commands = next(talk)
-            while True:
-                commands = talk.send([accept(reply) for reply in link.exchange(commands)])
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        finally:
-            link.close()
+        """Look where the task is, blocking."""
+        return self._conversations.lead(state_of(self._keys, identity))
 
     async def astate(self, identity: bytes) -> TaskState | None:
         """Look where the task is."""
-        sender = self._sender()
-        talk = state_of(self._keys, identity)
-        async with sender.lookup_lock:
-            try:
-                commands = next(talk)
-                while True:
-                    commands = talk.send([accept(r) for r in await sender.lookup.exchange(commands)])
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+        return await self._conversations.alead(state_of(self._keys, identity))
 
     def cancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
-        """Cancel tasks, over a connection of its own."""
-        link = SyncLink(self._endpoint)
-        try:
-            return lead(link, cancelling.cancel(self._keys, identities, reason, self._result_ttl_s))
-        finally:
-            link.close()
+        """Cancel tasks, blocking."""
+        talk = cancelling.cancel(self._keys, identities, reason, self._result_ttl_s)
+        return self._conversations.lead(talk)
 
     async def acancel(self, identities: Sequence[bytes], reason: str) -> list[CancelAnswer]:
         """Cancel tasks."""
-        sender = self._sender()
-
-        async def exchange(commands: Sequence[Command]) -> Replies:
-            async with sender.lookup_lock:
-                return await sender.lookup.exchange(commands)
-
         talk = cancelling.cancel(self._keys, identities, reason, self._result_ttl_s)
-        return await alead(exchange, talk)
+        return await self._conversations.alead(talk)
 
     def _result_ttl_s(self, task: Envelope) -> float:
         handler = self._registry.get(task.name)
