@@ -15,7 +15,8 @@ class Patience:
 
     def __init__(self, lease_s: float) -> None:
         self._lease_s = lease_s
-        # Renewals come each third of a lease: nothing shorter than two thirds costs anybody the lease.
+        # Renewals come each third of a lease. Half a lease between two of them is more than lateness, and
+        # not yet enough to cost a node its lease.
         self._gap_s = lease_s / 2
         self._since: float | None = None
         self._last = 0.0

@@ -97,9 +97,8 @@ class Reaper:
         Not within one lease of Redis's own start: while it was down, nobody could renew.
         """
         if self._unfinished:
-            await (
-                self.reap_lost()
-            )  # Redis went away between the fence and the end: its node shows them no more
+            # Redis went away between the fence and the end: their node shows them no more.
+            await self.reap_lost()
         self._unfinished = False
         expired = await self._store.expired_nodes()
         if not expired or await self._store.redis_uptime_s() < lease_s:

@@ -73,20 +73,16 @@ class Scene:
         await self.pass_by()
 
 
-def in_a_loop(test: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    def run() -> None:
-        async def scenario() -> None:
-            scene = Scene()
-            await scene.pass_by()
-            try:
-                await test(scene)
-            finally:
-                scene.runner.cancel()
+Case = Callable[[Scene], Coroutine[Any, Any, None]]
 
-        asyncio.run(scenario())
 
-    run.__name__ = test.__name__
-    return run
+async def play(case: Case) -> None:
+    scene = Scene()
+    await scene.pass_by()
+    try:
+        await case(scene)
+    finally:
+        scene.runner.cancel()
 
 
 async def _an_empty_answer_lets_it_sleep(scene: Scene) -> None:
@@ -120,5 +116,5 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.__name__.strip("_") for case in CASES])
-def test_the_consumer(case: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
-    in_a_loop(case)()
+def test_the_consumer(case: Case) -> None:
+    asyncio.run(play(case))
