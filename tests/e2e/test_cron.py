@@ -64,7 +64,8 @@ def test_a_killed_keeper_loses_no_slot(make: Start) -> None:
 
 
 def test_a_reload_brings_changed_schedules_into_service(make: Start) -> None:
-    daemon = make(APP + EVERY_SECOND)
+    # Nobody asks for changes in this time: the keeper is told of them.
+    daemon = make(APP + EVERY_SECOND, TQD_SCHEDULER__TICK_INTERVAL="3600")
     daemon.start("-w", "1")
     until(lambda: slots(daemon), "the old schedule fires", 20)
     daemon.write("shop.py", APP + EVERY_SECOND.replace('"tick"', '"tock"').replace("ticks", "tocks"))

@@ -17,7 +17,7 @@ SCHEDULER: tuple[Setting, ...] = (
     Setting(
         key="scheduler.tick_interval",
         kind=Kind.NUMBER,
-        default=1.0,
+        default=5.0,
         unit="seconds",
         low=0.1,
         high=3600,

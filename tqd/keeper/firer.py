@@ -2,12 +2,13 @@
 
 The keeper has no user code; it goes by what workers have published. All keepers of an app try each slot and
 one succeeds: a slot is lost only when none of them is there. Nothing polls for slots: a timer is set for the
-next one. Once in `tick_s` it is asked whether the schedules have changed.
+next one. Whether schedules have changed is asked when a worker of this daemon says so, and once in `tick_s`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 from tqd.clock import monotonic
@@ -72,6 +73,12 @@ class Firer:
         self._look_at = 0.0
         self._current = False
         self._complained: set[tuple[str, bytes]] = set()
+        self._sooner = asyncio.Event()
+
+    def look_soon(self) -> None:
+        """Say that the schedules may be others now."""
+        self._look_at = 0.0
+        self._sooner.set()
 
     async def run(self) -> None:
         """Fire what is due, until cancelled; without Redis it waits for it."""
@@ -84,7 +91,10 @@ class Firer:
                 if not told:
                     self._log.warning("schedules wait for redis", error=str(error))
                 told, self._current, wait_s = True, False, RETRY_S
-            await asyncio.sleep(wait_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._sooner.wait()
+            self._sooner.clear()
 
     async def step(self) -> float:
         """Take over what has changed, fire what is due; returns the s in which nothing is to be done."""

@@ -33,6 +33,7 @@ from tqd.system.usage import rss_bytes
 from tqd.task.claim import Blame
 from tqd.task.names import NodeName
 from tqd.wire.messages import (
+    Declared,
     Drain,
     Failed,
     KeeperBeat,
@@ -59,10 +60,13 @@ ORPHAN_KILL_S = 0.3
 SIGN_OFF_S = 0.5
 """How long Redis may take to hear the last word; without it the lease just ends."""
 
-SUSPECTS_S = 2.0
-"""How often it is looked for suspects that other daemons have left; one's own are seen at once."""
+SUSPECTS_S = 10.0
+"""How often it is looked for suspects that others have left; one's own are seen at once."""
 
-PRUNE_S = 30.0
+SUSPECTS_WAIT_S = 2.0
+"""The same while some wait: their end lets the probe go."""
+
+PRUNE_S = 60.0
 """How often dead letters are looked at that are too many or too old."""
 
 PRUNE_STEPS = 25
@@ -150,7 +154,7 @@ class Keeper:
             self._repeat(self._reap_nodes, self._lease_s / 3),
             self._repeat(self._reap_leftovers, LEFTOVERS_S),
             self._repeat(self._prune, PRUNE_S),
-            self._repeat(self._look_for_suspects, SUSPECTS_S),
+            self._watch_suspects(),
             self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
             self._answer_samples(),
@@ -168,7 +172,10 @@ class Keeper:
 
     async def _reap_nodes(self) -> None:
         if self._patience.may_judge(monotonic()):
+            before = self._reaper.reclaimed
             await self._reaper.reap_nodes(self._lease_s)
+            if self._reaper.reclaimed != before:
+                await self._look_for_suspects()
 
     async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()
@@ -216,6 +223,11 @@ class Keeper:
             await self._insist(reclaim)
             self._expected.discard(gone[0])
             self._gone.task_done()
+
+    async def _watch_suspects(self) -> None:
+        while True:
+            await self._insist(self._look_for_suspects)
+            await asyncio.sleep(SUSPECTS_WAIT_S if self._suspects else SUSPECTS_S)
 
     async def _look_for_suspects(self) -> None:
         """Tell the master at once when there are others than before, or none: a probe may be needed."""
@@ -285,6 +297,8 @@ class Keeper:
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame)))
             case SampleRequest():
                 self._sample.set()
+            case Declared():
+                self._firer.look_soon()
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():

@@ -26,6 +26,7 @@ from tqd.system.memory import MemorySense, room
 from tqd.system.process import start_ticks
 from tqd.task.names import WorkerName
 from tqd.wire.messages import (
+    Declared,
     Message,
     SampleRequest,
     WorkerGone,
@@ -276,7 +277,10 @@ class Children:
                 self.signal(member.seat, signal.SIGKILL)
                 return
             for message in messages:
-                self._on_message(member, message)
+                if isinstance(message, Declared):
+                    self.send(KEEPER, message)  # lost, it looks by itself some seconds later
+                else:
+                    self._on_message(member, message)
             if len(data) < _READ_BYTES:
                 return
 

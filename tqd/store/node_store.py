@@ -158,7 +158,10 @@ class NodeStore:
 
     async def suspects(self, queues: Sequence[str]) -> int:
         """Return how many suspects of these queues wait; a key of another kind counts none."""
-        replies = await self._link.exchange([("LLEN", self._keys.suspect(queue)) for queue in queues])
+        lists = [self._keys.suspect(queue) for queue in queues]
+        if not await self._link.call(("EXISTS", *lists)):
+            return 0
+        replies = await self._link.exchange([("LLEN", key) for key in lists])
         return sum(reply for reply in replies if isinstance(reply, int))
 
     async def forget_node(self, node: str) -> None:

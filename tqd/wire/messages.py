@@ -184,18 +184,23 @@ class WorkerGone:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """A worker has published the schedules of its code: the keeper looks at them now."""
+
+
+@dataclass(frozen=True, slots=True)
 class SampleRequest:
     """Sample the queues now."""
 
 
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
-    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
+    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed | Declared
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
-    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed, Declared,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

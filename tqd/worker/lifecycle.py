@@ -89,7 +89,7 @@ class Lifecycle:
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
         self._errands = Errands(store, registry, log)
-        self._publication = Publication(store, registry, config.tasks.app, launched, log, seal)
+        self._publication = Publication(store, registry, config.tasks.app, launched, channel, log, seal)
         executor = self._executor
         self._cancelling = Cancelling(store, executor, self.inflight, config.tasks.cancel_grace, log)
         self._pulse = Pulse(channel, self.inflight, executor.tally, executor.limits, self._may_claim, log)

@@ -13,6 +13,8 @@ from tqd.clock import monotonic
 from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.worker_store import WorkerStore
+from tqd.system.channel import ChildChannel
+from tqd.wire.messages import Declared
 from tqd.wire.seal import Seal
 
 RETRY_S = 1.0
@@ -27,10 +29,12 @@ class Publication:
         registry: Registry,
         app: str,
         launched: float,
+        channel: ChildChannel,
         log: Log,
         seal: Seal | None = None,
     ) -> None:
         self._seal = seal
+        self._channel = channel
         self._store = store
         self._registry = registry
         self._app = app
@@ -62,4 +66,5 @@ class Publication:
             return False
         if entries and not newest:
             self._log.info("schedules are left as newer code has declared them", app=self._app)
+        self._channel.send(Declared())
         return True

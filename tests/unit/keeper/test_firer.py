@@ -248,3 +248,13 @@ def test_no_garbage_under_the_keys_of_schedules_ends_the_keeper(
     for _ in range(3):
         assert done(chosen.step()) >= 0.0
     assert "good" in {name for name, _ in store.fired}
+
+
+def test_what_was_published_here_is_looked_at_without_waiting_for_the_next_look() -> None:
+    store = Store()
+    chosen = firer(store)
+    assert done(chosen.step()) > 3000.0
+    store.rows, store.stamp = Store(entry()).rows, b"2"
+    chosen.look_soon()
+    assert done(chosen.step()) <= 10.001
+    assert store.reads == 2
