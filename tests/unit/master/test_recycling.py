@@ -138,4 +138,4 @@ def test_a_reload_takes_the_place_of_a_replacement() -> None:
 def test_no_limits_replace_nobody() -> None:
     world = running(Limits())
     world.beat("worker-1", done=10**9)
-    assert spawned(world.pass_time(100_000)) == []
+    assert spawned(world.pass_time(10_000)) == []
