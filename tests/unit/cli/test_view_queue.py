@@ -46,7 +46,7 @@ def test_a_queue_is_told_with_all_its_limits_and_whose_they_are() -> None:
 
 def test_json_has_null_for_what_is_not_limited_or_not_known() -> None:
     facts = view_queue.facts(QueueView(name="x"))
-    assert facts == dict.fromkeys(facts) | {"name": "x", "paused": False}
+    assert facts == dict.fromkeys(facts) | {"name": "x", "paused": False, "held_by_keys": 0}
     assert view_queue.facts(MAIL) == {
         "name": "mail", "paused": True, "ready": 1200, "scheduled": 30, "claimed": 5, "oldest_s": 4.6,
         "max_depth": 50_000, "concurrency": 5, "rate_per_s": 10.0, "burst": 1, "limited_by": "web-1",

@@ -18,18 +18,17 @@ local function running(key, enough) -- how many tasks run, told exactly unless t
   return count
 end
 
-local function room_of(queue, text, wanted) -- free: tasks that may start; again: when to look if more would
-  local depth, most, rate, burst = string.match(text, '^(%d+):(%d+):([%d.]+):(%d+):')
-  depth, most, rate, burst = tonumber(depth) or 0, tonumber(most) or 0, tonumber(rate) or 0, tonumber(burst) or 1
-  local room = { free = math.huge, flow = depth > 0 and prefix .. 'flow:' .. queue }
+-- free: tasks that may start; again: when to look if more would; slow: that is known, as it is for the rate
+local function room_under(queue, name, most, rate, burst, wanted)
+  local room = { free = math.huge }
   if most > 0 then
-    room.running = prefix .. 'running:' .. queue
+    room.running = prefix .. 'running:' .. name
     local count = running(room.running, most - wanted)
     if type(count) == 'table' then reply[4], count = queue, most end
     room.free, room.again = math.max(0, most - count), now + 1000
   end
   if rate > 0 then
-    room.bucket, room.full_ms = prefix .. 'rate:' .. queue, math.ceil(burst * 1000 / rate)
+    room.bucket, room.full_ms = prefix .. 'rate:' .. name, math.ceil(burst * 1000 / rate)
     local text = redis.pcall('GET', room.bucket)
     if type(text) == 'table' then reply[4], text = queue, '0:' .. ARGV[2] end
     local tokens, ms = string.match(text or '', '^([%d.]+):(%d+)$')
@@ -38,14 +37,21 @@ local function room_of(queue, text, wanted) -- free: tasks that may start; again
     local whole = math.floor(room.tokens + 0.000001)
     if whole < room.free then
       room.free, room.again = whole, now + math.max(10, math.ceil((whole + 1 - room.tokens) * 1000 / rate))
+      room.slow = true
     end
   end
-  rooms[queue] = room
   return room
 end
 
+local function room_of(queue, text, wanted)
+  local depth, most, rate, burst = string.match(text, '^(%d+):(%d+):([%d.]+):(%d+):')
+  depth, most, rate, burst = tonumber(depth) or 0, tonumber(most) or 0, tonumber(rate) or 0, tonumber(burst) or 1
+  rooms[queue] = room_under(queue, queue, most, rate, burst, wanted)
+  rooms[queue].flow = depth > 0 and prefix .. 'flow:' .. queue
+  return rooms[queue]
+end
+
 local function start(room, take) -- after the tasks were taken: from then on a full Redis refuses nothing
-  room.free = room.free - take
   if room.bucket then
     room.tokens = math.max(0, room.tokens - take)
     redis.call('SET', room.bucket, string.format('%.6f:%d', room.tokens, room.ms), 'PX', room.full_ms + 1000)
@@ -57,5 +63,13 @@ local function start(room, take) -- after the tasks were taken: from then on a f
     before = age == 0 and before or age == 1 and count or 0
     count = take + (age == 0 and count or 0)
     redis.call('SET', room.flow, string.format('%d:%d:%d', window, count, before), 'PX', 20000)
+  end
+end
+
+local function note_running(noted, hash_of, ttl_ms) -- noted: id, token, ... of what was claimed
+  for i = 1, next(hash_of) and #noted or 0, 2 do
+    local key = hash_of[noted[i]]
+    if key then redis.call('HSET', key, noted[i], noted[i + 1] .. ' ' .. ARGV[1]) end
+    if key and ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
   end
 end
