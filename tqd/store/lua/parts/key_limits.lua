@@ -29,10 +29,9 @@ local function take_ready(look, ready)
   local moved, bytes, size = 0, 0, math.min(look.wanted, MOST_READ)
   while look.wanted > 0 and moved < MOST_MOVED and bytes < MOST_BYTES and not look.stuck do
     local chunk = redis.call('LRANGE', ready, 0, size - 1)
-    if #chunk == 0 then return end
+    if #chunk == 0 then break end
     local done, read, lined = sort_out(look, chunk)
     if done > 0 then redis.call('LPOP', ready, done) end
-    line_up(look)
     moved, bytes = moved + lined, bytes + read
     size = math.max(1, math.min(MOST_READ, size * 4, math.floor(MOST_BYTES / 4 * done / (read + 1))))
   end
@@ -45,6 +44,7 @@ local function take_by_key(queue, ready, rules, wanted, room, first)
   look.index, look.running = prefix .. 'heldkeys:' .. queue, room and room.running
   local more, many = take_lines(look)
   take_ready(look, ready)
+  line_up(look)
   for _, one in pairs(look.rooms) do
     if one.taken > 0 then start(one, one.taken) end
     one.taken = 0
