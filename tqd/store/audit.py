@@ -57,7 +57,7 @@ class Picture:
     field → id of the task to which it belongs. `owners` are the workers that may claim, or that wait to be
     taken back. `unread` are keys that were not read to their end: nothing is concluded from what is
     missing there. `held_keys` are the limit keys with tasks that are held back, by queue, as those who
-    claim know them, and `holding` is how many such tasks a queue is said to have.
+    claim know them, and `holding` is how many such tasks a queue is said to have; None: not read.
     """
 
     places: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
@@ -70,11 +70,13 @@ class Picture:
     endless: Sequence[str] = ()
     other_type: Sequence[str] = ()
     unread: Set[str] = frozenset()
-    held_keys: Mapping[str, Set[str]] = field(default_factory=dict)
+    held_keys: Mapping[str, Set[str]] | None = None
     holding: Mapping[str, int] = field(default_factory=dict)
 
     def miscounted(self) -> list[str]:
         """Return the queues whose held-back tasks are in other lines, or others in number, than is known."""
+        if self.held_keys is None or any(place.startswith(("ready:*", "held")) for place in self.unread):
+            return []
         lines: dict[str, dict[str, int]] = {}
         for place, ids in self.places.items():
             if place.startswith(HELD) and ids:
@@ -140,7 +142,6 @@ def _keys(picture: Picture) -> Iterator[Finding]:
     for bell, tokens in picture.bells.items():
         if tokens > 1:
             yield Finding(Kind.RINGING, (bell,))
-    if not any(place.startswith(("ready:*", "held")) for place in picture.unread):
-        yield from (Finding(Kind.MISCOUNT, (f"heldkeys:{queue}",)) for queue in picture.miscounted())
+    yield from (Finding(Kind.MISCOUNT, (f"heldkeys:{queue}",)) for queue in picture.miscounted())
     yield from (Finding(Kind.ENDLESS, (key,)) for key in picture.endless)
     yield from (Finding(Kind.OTHER_TYPE, (key,)) for key in picture.other_type)

@@ -120,21 +120,21 @@ class Auditor:
 
     def _whereabouts(self, identity: bytes, envelope: bytes | None, names: Names, mend: bool) -> Command:
         keys, now_ms = self._keys, self._link.clock.now_ms()
-        name, queue = self._route(envelope)
+        name, queue, key = self._route(envelope)
         places = [keys.prefix + place for place in names.places()]
         named = [
             keys.task, keys.attempts, keys.failure, keys.dead, keys.ready(queue), keys.bell(queue),
             keys.nodes, keys.lost, keys.errors, keys.due(queue), keys.parked(name), keys.suspect(queue),
-            *places,
+            keys.held(queue, key), *places,
         ]  # fmt: skip
         return ("EVALSHA", _WHEREABOUTS, len(named), *named, identity, keys.prefix, int(mend), now_ms)
 
-    def _route(self, envelope: bytes | None) -> tuple[str, str]:
+    def _route(self, envelope: bytes | None) -> tuple[str, str, str]:
         try:
             task = decode_envelope(envelope or b"")
         except WireError:
-            return "", self._queue
-        return task.name, task.queue
+            return "", self._queue, ""
+        return task.name, task.queue, task.limit_key
 
     def _old_enough(self, findings: Sequence[Finding]) -> list[Finding]:
         oldest = self._link.clock.now_ms() - YOUNG_MS
