@@ -26,30 +26,34 @@ if named then redis.call('HLEN', unique) end
 local held, tried = redis.call('HLEN', KEYS[2]), redis.call('HLEN', KEYS[4])
 local now, credit, prefix = tonumber(ARGV[2]), tonumber(ARGV[3]), string.sub(KEYS[6], 1, -7)
 local reply, ids, firsts, left, held_back = { 0, 0, 0, '', {} }, {}, {}, {}, {}
-local paused, limits, holding, rooms, running_of = {}, {}, {}, {}, {}
-if redis.call('EXISTS', KEYS[5], KEYS[6], prefix .. 'holding') > 0 then
-  local names = {}
-  for a = 5, #ARGV, 2 do names[#names + 1] = ARGV[a] end
-  paused, limits = redis.call('SMISMEMBER', KEYS[5], unpack(names)), redis.call('HMGET', KEYS[6], unpack(names))
-  holding = redis.call('HMGET', prefix .. 'holding', unpack(names))
-end
+local paused, limits, by_key, rooms, running_of, key_running = {}, {}, {}, {}, {}, {}
+local room_under, room_of, start, take_by_key -- made only where there are limits: no other claim pays for them
 
 local function look_again(ms)
   if ms and (reply[1] == 0 or ms < reply[1]) then reply[1] = ms end
 end
+if redis.call('EXISTS', KEYS[5], KEYS[6], prefix .. 'holding') > 0 then
+  local names = {}
+  for a = 5, #ARGV, 2 do names[#names + 1] = ARGV[a] end
+  paused, limits = redis.call('SMISMEMBER', KEYS[5], unpack(names)), redis.call('HMGET', KEYS[6], unpack(names))
+  for i, lined in ipairs(redis.call('HMGET', prefix .. 'holding', unpack(names))) do
+    by_key[i] = lined or limits[i] and string.find(limits[i], '^%d+:%d+:[%d.]+:%d+:k%d') or nil
+  end
 -- include parts/limits.lua
+  if next(by_key) then
 -- include parts/limit_key.lua
 -- include parts/lines.lua
 -- include parts/key_rooms.lua
 -- include parts/key_limits.lua
+  end
+end
 
 for i = 1, (#KEYS - 9) / 3 do
   local ready, due, bell = KEYS[4 + 3 * i], KEYS[5 + 3 * i], KEYS[6 + 3 * i]
   local queue, cap = ARGV[3 + 2 * i], tonumber(ARGV[4 + 2 * i])
   local waiting, head = redis.pcall('LLEN', ready), redis.pcall('ZRANGE', due, 0, 0, 'WITHSCORES')
-  local rules = key_rules(limits[i])
-  local by_key = (rules or holding[i]) and ready == prefix .. 'ready:' .. queue
-  if type(waiting) == 'table' or head.err or by_key and type(redis.pcall('ZCARD', prefix .. 'heldkeys:' .. queue)) == 'table' then
+  local keyed_too = by_key[i] and ready == prefix .. 'ready:' .. queue
+  if type(waiting) == 'table' or head.err or keyed_too and type(redis.pcall('ZCARD', prefix .. 'heldkeys:' .. queue)) == 'table' then
     reply[4] = queue
   elseif paused[i] ~= 1 then
     if head[1] and tonumber(head[2]) <= now then
@@ -59,14 +63,14 @@ for i = 1, (#KEYS - 9) / 3 do
       head = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
     end
     look_again(tonumber(head[2]))
-    if by_key then waiting = waiting + (tonumber(redis.call('HGET', prefix .. 'holding', queue)) or 0) end
+    if keyed_too then waiting = waiting + (tonumber(redis.call('HGET', prefix .. 'holding', queue)) or 0) end
     local room = limits[i] and waiting > 0
       and (rooms[queue] or room_of(queue, limits[i], math.max(1, math.min(credit + 1, waiting))))
     local open = room and math.min(waiting, room.free) or waiting
     local take = math.min(credit, cap, open)
     local first, more, again = '1:0:0:' .. queue, true, nil -- the token of a first attempt
-    if take > 0 and by_key then
-      take, more, again = take_by_key(queue, ready, rules, take, room, first)
+    if take > 0 and keyed_too then
+      take, more, again = take_by_key(queue, ready, limits[i], take, room, first)
     elseif take > 0 then
       for _, id in ipairs(redis.call('LPOP', ready, take)) do
         ids[#ids + 1], firsts[#ids + 1] = id, first
@@ -120,6 +124,14 @@ end
 -- settlement would walk through all the others. The real value follows.
 if held == 0 and #noted > 16 then redis.call('HSET', KEYS[2], noted[1], string.rep('-', 128)) end
 if #noted > 0 then redis.call('HSET', KEYS[2], unpack(noted)) end
-note_running(noted, running_of)
-note_running(noted, key_running, 86400000)
+if next(running_of) or next(key_running) then
+  for i = 1, #noted, 2 do
+    local key, of_key = running_of[noted[i]], key_running[noted[i]]
+    if key then redis.call('HSET', key, noted[i], noted[i + 1] .. ' ' .. ARGV[1]) end
+    if of_key then
+      redis.call('HSET', of_key, noted[i], noted[i + 1] .. ' ' .. ARGV[1])
+      redis.call('PEXPIRE', of_key, 86400000)
+    end
+  end
+end
 return reply

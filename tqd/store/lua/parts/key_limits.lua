@@ -38,8 +38,8 @@ local function take_ready(look, ready)
 end
 
 -- Returns the tasks taken, whether more may start, and when to look for the lines that are left, if there are.
-local function take_by_key(queue, ready, rules, wanted, room, first)
-  local look = { queue = queue, rules = rules, wanted = wanted, first = first, rooms = key_rooms[queue] or {} }
+function take_by_key(queue, ready, text, wanted, room, first)
+  local look = { queue = queue, rules = key_rules(text), wanted = wanted, first = first, rooms = key_rooms[queue] or {} }
   key_rooms[queue] = look.rooms
   look.index, look.running = prefix .. 'heldkeys:' .. queue, room and room.running
   local more, many = take_lines(look)

@@ -4,7 +4,6 @@
 --   running:<queue>:<key>, rate:<queue>:<key> as those of a queue, both with a TTL
 -- Cost: O(running of the keys), 64 lines at most with 8 commands each.
 local MOST_LOOKS = 64
-local key_running = {} -- id -> the hash in which is noted what runs of its key
 local key_rooms = {} -- queue -> key -> its room: a queue may be asked twice in a claim
 
 local function key_rules(text) -- concurrency, rate per s, burst of each key; nil when keys have no limits

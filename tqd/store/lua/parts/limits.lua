@@ -1,4 +1,4 @@
--- What the limits of a queue let start: a part of claim.lua, which makes `prefix`, `now` and `reply` first.
+-- What the limits of a queue let start: a part of claim.lua, which declares all but `running` before.
 -- Nothing is written before tasks were taken, but for entries of `running` whose tasks run no more.
 --   running:<queue> hash id -> token worker: what was claimed while its concurrency was limited. Those whose
 --     claim is gone are dropped when room is wanted, so that no settlement needs to know of limits
@@ -19,7 +19,7 @@ local function running(key, enough) -- how many tasks run, told exactly unless t
 end
 
 -- free: tasks that may start; again: when to look if more would; slow: that is known, as it is for the rate
-local function room_under(queue, name, most, rate, burst, wanted)
+function room_under(queue, name, most, rate, burst, wanted)
   local room = { free = math.huge }
   if most > 0 then
     room.running = prefix .. 'running:' .. name
@@ -43,7 +43,7 @@ local function room_under(queue, name, most, rate, burst, wanted)
   return room
 end
 
-local function room_of(queue, text, wanted)
+function room_of(queue, text, wanted)
   local depth, most, rate, burst = string.match(text, '^(%d+):(%d+):([%d.]+):(%d+):')
   depth, most, rate, burst = tonumber(depth) or 0, tonumber(most) or 0, tonumber(rate) or 0, tonumber(burst) or 1
   rooms[queue] = room_under(queue, queue, most, rate, burst, wanted)
@@ -51,7 +51,7 @@ local function room_of(queue, text, wanted)
   return rooms[queue]
 end
 
-local function start(room, take) -- after the tasks were taken: from then on a full Redis refuses nothing
+function start(room, take) -- after the tasks were taken: from then on a full Redis refuses nothing
   if room.bucket then
     room.tokens = math.max(0, room.tokens - take)
     redis.call('SET', room.bucket, string.format('%.6f:%d', room.tokens, room.ms), 'PX', room.full_ms + 1000)
@@ -63,13 +63,5 @@ local function start(room, take) -- after the tasks were taken: from then on a f
     before = age == 0 and before or age == 1 and count or 0
     count = take + (age == 0 and count or 0)
     redis.call('SET', room.flow, string.format('%d:%d:%d', window, count, before), 'PX', 20000)
-  end
-end
-
-local function note_running(noted, hash_of, ttl_ms) -- noted: id, token, ... of what was claimed
-  for i = 1, next(hash_of) and #noted or 0, 2 do
-    local key = hash_of[noted[i]]
-    if key then redis.call('HSET', key, noted[i], noted[i + 1] .. ' ' .. ARGV[1]) end
-    if key and ttl_ms then redis.call('PEXPIRE', key, ttl_ms) end
   end
 end
