@@ -120,18 +120,5 @@ for i, id in ipairs(ids) do
     reply[3] = reply[3] + 1
   end
 end
--- A value this long makes Redis build a hash table at once; in its compact form every claim and every
--- settlement would walk through all the others. The real value follows.
-if held == 0 and #noted > 16 then redis.call('HSET', KEYS[2], noted[1], string.rep('-', 128)) end
-if #noted > 0 then redis.call('HSET', KEYS[2], unpack(noted)) end
-if next(running_of) or next(key_running) then
-  for i = 1, #noted, 2 do
-    local key, of_key = running_of[noted[i]], key_running[noted[i]]
-    if key then redis.call('HSET', key, noted[i], noted[i + 1] .. ' ' .. ARGV[1]) end
-    if of_key then
-      redis.call('HSET', of_key, noted[i], noted[i + 1] .. ' ' .. ARGV[1])
-      redis.call('PEXPIRE', of_key, 86400000)
-    end
-  end
-end
+-- include parts/noting.lua
 return reply
