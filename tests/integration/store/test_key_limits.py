@@ -249,6 +249,22 @@ def test_many_keys_that_wait_are_all_looked_at_in_turn(driver: StoreDriver) -> N
     assert numbers(claimed) == [2150]
 
 
+def test_keys_of_which_very_much_runs_are_looked_at_a_few_at_a_time(driver: StoreDriver) -> None:
+    limit(driver, key_concurrency=900)
+    for key in range(6):
+        driver.enqueue(*range(key * 1000 + 1, key * 1000 + 1000), key=f"key {key}")
+    driver.enqueue(9001)
+    running = 0
+    while claimed := driver.claim(1000).claims:
+        running += len(claimed)
+        driver.now_ms += 1
+    assert running == 6 * 900 + 1, "all that may run does, and the task behind them"
+    driver.client.config_resetstat()
+    driver.claim(1000)
+    looked = driver.client.info("commandstats")["cmdstat_hget"]["calls"]
+    assert looked < 3500, "not at all 5,400"
+
+
 # -- other ways ----------------------------------------------------------------------------------
 
 

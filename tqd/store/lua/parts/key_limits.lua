@@ -10,8 +10,8 @@ local function sort_out(look, chunk) -- returns how many of the chunk start or l
   for i, id in ipairs(chunk) do
     local key = look.wanted > 0 and limit_key(envelopes[i])
     local room = key and key_room(look, key)
-    look.stuck = room and room.bad
-    if look.stuck or look.wanted == 0 then break end
+    look.stuck, look.tired = room and room.bad, counted > look.most_counted
+    if look.stuck or look.tired or look.wanted == 0 then break end
     -- What is on record of a unique task from the start does not say that it was given back.
     local back = counts[i] and (counts[i] ~= '1:0:0' or not named or redis.call('HEXISTS', keyed, id) == 0)
     if not room or room.free > 0 and (room.long == 0 or back) then
@@ -27,7 +27,8 @@ end
 
 local function take_ready(look, ready)
   local moved, bytes, size = 0, 0, math.min(look.wanted, MOST_READ)
-  while look.wanted > 0 and moved < MOST_MOVED and bytes < MOST_BYTES and not look.stuck do
+  look.most_counted = counted + MOST_COUNTED -- more than runs of one key: something is always done
+  while look.wanted > 0 and moved < MOST_MOVED and bytes < MOST_BYTES and not (look.stuck or look.tired) do
     local chunk = redis.call('LRANGE', ready, 0, size - 1)
     if #chunk == 0 then break end
     local done, read, lined = sort_out(look, chunk)

@@ -2,8 +2,8 @@
 -- and lines.lua. A task whose key has no room goes from the ready list into the line of its key, and is claimed from
 -- there: the lines whose look is due go first, in turn. What was given back goes to the head of its line.
 --   running:<queue>:<key>, rate:<queue>:<key> as those of a queue, both with a TTL
--- Cost: O(running of the keys), 64 lines at most with 8 commands each.
-local MOST_LOOKS = 64
+-- Cost: O(running of the keys), some 6000 at most with 1 command each; 64 lines at most with 8 commands each.
+local MOST_LOOKS, MOST_COUNTED = 64, 2000
 local key_rooms = {} -- queue -> key -> its room: a queue may be asked twice in a claim
 
 local function key_rules(text) -- concurrency, rate per s, burst of each key; nil when keys have no limits
@@ -32,9 +32,11 @@ local function begin(look, id, room)
 end
 
 local function take_lines(look) -- returns whether more of them may start, and whether some were not looked at
+  look.most_counted = counted + MOST_COUNTED
   local more, due = false, redis.call('ZRANGEBYSCORE', look.index, '-inf', ARGV[2], 'LIMIT', 0, MOST_LOOKS)
   for _, key in ipairs(due) do
     if look.wanted == 0 then return true, true end
+    if counted > look.most_counted then return more, true end
     local room = key_room(look, key)
     local take = math.min(room.long, room.free, look.wanted)
     if take > 0 then

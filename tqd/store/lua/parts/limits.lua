@@ -5,10 +5,13 @@
 --   rate:<queue> string tokens:ms, with a TTL: a bucket, full when it is not there
 --   flow:<queue> string window:taken:taken in the window before, with a TTL; windows of 10 s
 -- Cost: O(running), at most 1000 of a queue, 2 commands each, and up to 5 more for each queue with limits.
+local counted = 0 -- claims that this one has looked at
+
 local function running(key, enough) -- how many tasks run, told exactly unless there are less than enough
   local count = redis.pcall('HLEN', key)
   if type(count) == 'table' or count <= enough then return count end
   local rows = count > 1000 and redis.call('HSCAN', key, 0, 'COUNT', 1000)[2] or redis.call('HGETALL', key)
+  counted = counted + #rows / 2
   for i = 1, #rows, 2 do
     local token, worker = string.match(rows[i + 1], '^(%S+) (.+)$')
     if not worker or redis.pcall('HGET', prefix .. 'claims:' .. worker, rows[i]) ~= token then
