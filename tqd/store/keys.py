@@ -69,6 +69,10 @@ class Keys:
         """Zset key → ms of the next look: the limit keys of a queue for which tasks are held back."""
         return f"{self.prefix}heldkeys:{queue}"
 
+    def run_keys(self, queue: str) -> str:
+        """Zset key → ms of the next look: the limit keys of which it is noted what runs."""
+        return f"{self.prefix}runkeys:{queue}"
+
     def claims(self, worker: str) -> str:
         """Hash id → token: what one worker process holds."""
         return f"{self.prefix}claims:{worker}"

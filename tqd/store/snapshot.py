@@ -25,8 +25,8 @@ PAGE = 200
 _LISTS = ("ready:", HELD, "parked:", "suspect:")
 _HASHES = (CLAIMS, "running:")
 _SIZES = {
-    **dict.fromkeys(_LISTS, "LLEN"), **dict.fromkeys(_HASHES, "HLEN"), "due:": "ZCARD", "heldkeys:": "ZCARD",
-    "bell:": "LLEN",
+    **dict.fromkeys(_LISTS, "LLEN"), **dict.fromkeys(_HASHES, "HLEN"), "bell:": "LLEN",
+    **dict.fromkeys(("due:", "heldkeys:"), "ZCARD"),
 }  # fmt: skip
 _SINGLES = {
     **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS), "HLEN"),
@@ -34,7 +34,7 @@ _SINGLES = {
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:")
+_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:")
 
 
 class Names:

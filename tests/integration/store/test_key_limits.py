@@ -199,6 +199,21 @@ def test_what_is_counted_for_a_key_has_an_end(driver: StoreDriver) -> None:
         assert driver.client.pttl(name) > 0  # type: ignore[operator]
 
 
+def test_of_keys_that_come_once_nothing_stays(driver: StoreDriver) -> None:
+    limit(driver, key_concurrency=1)
+    driver.enqueue(1, key="long")
+    driver.claim()
+    for number in range(2, 200):
+        driver.enqueue(number, key=f"key {number}")
+        driver.settle(*map(complete, driver.claim().claims))
+        driver.now_ms += 1000
+    kept = [name for name in driver.client.scan_iter() if b"}:running:" in name]
+    assert driver.keys.running("default:long").encode() in kept, "it runs still"
+    assert len(kept) < 30
+    assert driver.client.zcard(driver.keys.run_keys("default")) == len(kept)
+    assert driver.client.pttl(driver.keys.run_keys("default")) > 0  # type: ignore[operator]
+
+
 # -- bounds --------------------------------------------------------------------------------------
 
 
@@ -405,7 +420,7 @@ def test_the_views_and_the_samples_tell_what_is_held_back(driver: StoreDriver) -
 
 
 @pytest.mark.parametrize(
-    "name", ["heldkeys:default", "held:default:a", "running:default:a", "rate:default:a"]
+    "name", ["heldkeys:default", "held:default:a", "running:default:a", "rate:default:a", "runkeys:default"]
 )
 def test_a_key_of_another_kind_loses_nothing_and_stops_no_other_queue(driver: StoreDriver, name: str) -> None:
     limit(driver, key_concurrency=1, key_rate_per_s=1)
@@ -414,7 +429,7 @@ def test_a_key_of_another_kind_loses_nothing_and_stops_no_other_queue(driver: St
     driver.enqueue(3, queue="low_priority")
     claimed = driver.claim(queues=BOTH)
     assert 3 in numbers(claimed)
-    assert claimed.bad_queue == "default"
+    assert claimed.bad_queue == ("" if name.startswith("runkeys:") else "default")
     driver.client.delete(driver.keys.prefix + name)
     driver.now_ms += 2000
     taken = numbers(claimed) + numbers(driver.claim(queues=BOTH))

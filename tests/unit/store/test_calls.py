@@ -70,7 +70,14 @@ def test_all_keys_of_a_shard_share_a_hash_tag() -> None:
     named = [getattr(keys, name) for name in Keys.__slots__ if name not in ("prefix", "shard")]
     made = [keys.ready("q"), keys.due("q"), keys.bell("q"), keys.claims("w"), keys.workers("n")]
     made += [keys.parked("x"), keys.result(b"\x01"), keys.producer("p"), keys.replay(b"\x01")]
-    made += [keys.running("q"), keys.rate("q"), keys.flow("q"), keys.held("q", "k"), keys.held_keys("q")]
+    made += [
+        keys.running("q"),
+        keys.rate("q"),
+        keys.flow("q"),
+        keys.held("q", "k"),
+        keys.held_keys("q"),
+        keys.run_keys("q"),
+    ]
     assert all(key.startswith("{shop:3}:") for key in named + made)
     assert len(set(named + made)) == len(named + made)
 

@@ -44,6 +44,7 @@ if redis.call('EXISTS', KEYS[5], KEYS[6], prefix .. 'holding') > 0 then
 -- include parts/limit_key.lua
 -- include parts/lines.lua
 -- include parts/key_rooms.lua
+-- include parts/key_leavings.lua
 -- include parts/key_limits.lua
   end
 end

@@ -46,6 +46,7 @@ function take_by_key(queue, ready, text, wanted, room, first)
   local more, many = take_lines(look)
   take_ready(look, ready)
   line_up(look)
+  forget_keys(look)
   for _, one in pairs(look.rooms) do
     if one.taken > 0 then start(one, one.taken) end
     one.taken = 0

@@ -2,7 +2,7 @@
 -- and lines.lua. A task whose key has no room goes from the ready list into the line of its key, and is claimed from
 -- there: the lines whose look is due go first, in turn. What was given back goes to the head of its line.
 --   running:<queue>:<key>, rate:<queue>:<key> as those of a queue, both with a TTL
--- Cost: O(running of the keys), some 6000 at most with 1 command each; 64 lines at most with 8 commands each.
+-- Cost: O(running of the keys), some 4000 at most with 1 command each; 64 lines at most with 8 commands each.
 local MOST_LOOKS, MOST_COUNTED = 64, 2000
 local key_rooms = {} -- queue -> key -> its room: a queue may be asked twice in a claim
 
