@@ -13,6 +13,7 @@ from tqd.errors import RegistrationError
 from tqd.schedule.entry import MAX_ENTRIES, Entry
 from tqd.task.clocks import has_clocks
 from tqd.task.context import Context
+from tqd.task.limit_key import LimitBy
 from tqd.task.model import DEFAULTS, TaskOptions
 from tqd.task.uniqueness import NOT_SAID, Uniqueness
 from tqd.task.verdict import ALL_ERRORS, RetryRules
@@ -33,6 +34,7 @@ class Handler:
         "context_parameter",
         "done",
         "function",
+        "limit_by",
         "name",
         "options",
         "retry_rules",
@@ -47,11 +49,13 @@ class Handler:
         options: TaskOptions,
         retry_rules: RetryRules = ALL_ERRORS,
         uniqueness: Uniqueness = NOT_SAID,
+        limit_by: LimitBy | None = None,
     ) -> None:
         self.name = name
         self.function = function
         self.retry_rules = retry_rules
         self.uniqueness = uniqueness
+        self.limit_by = limit_by
         self.done = 0
         self.options = options.over(DEFAULTS)
         self.clocked = has_clocks(options)

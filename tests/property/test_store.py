@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -65,6 +66,7 @@ workers = st.sampled_from(WORKERS)
 queues = st.sampled_from(QUEUES)
 nodes = st.sampled_from(("a", "b"))
 picks = st.integers(0, 1000)
+limit_keys = st.sampled_from(["", "", "a", "b:c"])
 scopes = st.sampled_from(list(UniqueScope))
 MARK = CancelMark(asked_ms=1, reason="why")
 limits = st.lists(st.sampled_from([6, 3, 1, 0]), min_size=len(QUEUES), max_size=len(QUEUES))
@@ -116,6 +118,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.model.ready, self.model.due = {q: [] for q in QUEUES}, {q: {} for q in QUEUES}
         self.model.parked, self.model.claims = {"later": []}, {w: {} for w in WORKERS}
         self.model.suspect = {q: [] for q in QUEUES}
+        self.model.lines, self.model.looks = {q: {} for q in QUEUES}, {q: {} for q in QUEUES}
         self.leases: dict[str, int] = {}
         self.old: list[tuple[str, Claim]] = []
         self.repeat: Callable[[], None] = lambda: None
@@ -137,11 +140,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     # -- producing, and time ---------------------------------------------------------------------
 
-    @rule(queue=queues, count=st.integers(1, 6), delay_ms=st.sampled_from([0, 0, 0, 5, 50]))
-    def enqueue(self, queue: str, count: int, delay_ms: int) -> None:
-        self.enqueue_some(queue, count, delay_ms)
+    @rule(queue=queues, count=st.integers(1, 6), delay_ms=st.sampled_from([0, 0, 0, 5, 50]), key=limit_keys)
+    def enqueue(self, queue: str, count: int, delay_ms: int, key: str) -> None:
+        self.enqueue_some(queue, count, delay_ms, key)
 
-    def enqueue_some(self, queue: str, count: int, delay_ms: int) -> None:
+    def enqueue_some(self, queue: str, count: int, delay_ms: int, key: str = "") -> None:
         new = list(range(self.next, self.next + count))
         self.next += count
         call, due_ms = self.next, self.driver.now_ms + delay_ms if delay_ms else 0
@@ -149,11 +152,12 @@ class StoreMachine(RuleBasedStateMachine):
             full = (self.model.depth(queue), self.model.depths[queue])
             assert self.driver.refused(*new, queue=queue, due_ms=due_ms, call=call) == full
             return
-        assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == count
+        assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call, key=key) == count
+        self.model.limit_keys.update(dict.fromkeys(new, key))
         self.model.enqueue(new, queue, due_ms)
 
         def again() -> None:
-            assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call) == 0
+            assert self.driver.enqueue(*new, queue=queue, due_ms=due_ms, call=call, key=key) == 0
 
         self.repeat = again
 
@@ -168,11 +172,19 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(
         limits=st.dictionaries(
-            queues, st.tuples(st.sampled_from([0, 4, 12]), st.sampled_from([0, 1, MOST_RUNNING]))
+            queues,
+            st.tuples(
+                st.sampled_from([0, 4, 12]),
+                st.sampled_from([0, 1, MOST_RUNNING]),
+                st.sampled_from([0, 1, 1, 2]),
+            ),
         )
     )
-    def limits_are_published(self, limits: dict[str, tuple[int, int]]) -> None:
-        rules = [QueueLimit(queue=q, max_depth=d, concurrency=c) for q, (d, c) in limits.items()]
+    def limits_are_published(self, limits: dict[str, tuple[int, int, int]]) -> None:
+        rules = [
+            QueueLimit(queue=q, max_depth=d, concurrency=c, key_concurrency=k)
+            for q, (d, c, k) in limits.items()
+        ]
 
         def publish() -> None:
             assert self.do(self.keepers["a"].limit("shop", rules, take_over=True)) == []
@@ -180,6 +192,23 @@ class StoreMachine(RuleBasedStateMachine):
         publish()
         self.model.limit(limits)
         self.repeat = publish
+
+    @initialize(
+        key_concurrency=st.sampled_from([1, 0, 2, 1]), concurrency=st.sampled_from([0, 0, 1, MOST_RUNNING])
+    )
+    def limits_may_be_there_from_the_start(self, key_concurrency: int, concurrency: int) -> None:
+        if key_concurrency:
+            self.limits_are_published({queue: (0, concurrency, key_concurrency) for queue in QUEUES})
+            for queue in QUEUES:
+                self.enqueue_some(queue, 4, 0, "a")
+            self.claim_some("w1", 20, [20] * len(QUEUES), False, "new", False)
+
+    @rule(queue=queues, count=st.integers(2, 4), key=limit_keys, worker=workers, credit=st.integers(1, 6))
+    def tasks_of_a_key_are_enqueued_and_claimed(
+        self, queue: str, count: int, key: str, worker: str, credit: int
+    ) -> None:
+        self.enqueue_some(queue, count, 0, key or "a")
+        self.claim_some(worker, credit, [credit] * len(QUEUES), False, "new", False)
 
     @rule(queue=queues, ready=st.booleans())
     def a_queue_is_purged(self, queue: str, ready: bool) -> None:
@@ -190,6 +219,22 @@ class StoreMachine(RuleBasedStateMachine):
             return
         record = b"purge %d" % self.runs
         step = purge_call(self.driver.keys, queue, state, record, [identity(n) for n in gone])
+        assert self.driver.run(step) == len(gone)
+
+        def again() -> None:
+            assert self.driver.run(step) == len(gone), "and removes nothing"
+
+        self.repeat = again
+
+    @precondition(lambda self: any(self.model.lines.values()))
+    @rule(pick=picks)
+    def a_line_is_purged(self, pick: int) -> None:
+        lines = [(queue, key) for queue in QUEUES for key in sorted(self.model.lines[queue])]
+        queue, key = lines[pick % len(lines)]
+        self.runs += 1
+        gone, line = self.model.purge_line(queue, key), self.driver.keys.held(queue, key)
+        ids, record = [identity(n) for n in gone], b"purge %d" % self.runs
+        step = purge_call(self.driver.keys, queue, TaskState.READY, record, ids, line)
         assert self.driver.run(step) == len(gone)
 
         def again() -> None:
@@ -234,10 +279,17 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(
         queue=queues, count=st.integers(1, 3), delay_ms=st.sampled_from([0, 0, 5, 50]),
-        key=st.sampled_from("kl"), scope=scopes, replace=st.booleans(),
+        key=st.sampled_from("kl"), scope=scopes, replace=st.booleans(), limit_key=limit_keys,
     )  # fmt: skip
     def enqueue_unique(
-        self, queue: str, count: int, delay_ms: int, key: str, scope: UniqueScope, replace: bool
+        self,
+        queue: str,
+        count: int,
+        delay_ms: int,
+        key: str,
+        scope: UniqueScope,
+        replace: bool,
+        limit_key: str,
     ) -> None:
         new = list(range(self.next, self.next + count))
         self.next += count
@@ -251,8 +303,11 @@ class StoreMachine(RuleBasedStateMachine):
 
         def send() -> list[tuple[int, str]]:
             return self.driver.enqueue_unique(
-                *new, key=key, scope=scope, replace=replace, queue=queue, due_ms=due_ms, call=call
-            )
+                *new, key=key, scope=scope, replace=replace, queue=queue, due_ms=due_ms, call=call,
+                limit_key=limit_key,
+            )  # fmt: skip
+
+        self.model.limit_keys.update(dict.fromkeys(new, limit_key))
 
         if key not in self.model.keys and not self.model.fits(queue, 1):
             held = UniqueKey("job", key, scope, replace)
@@ -272,7 +327,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         number = 1 + pick % self.next
-        task = Envelope("later", [], {}, self.queue_of(number), 1, NO_OPTIONS, {})
+        key = self.model.key_of(number)
+        task = Envelope("later", [], {}, self.queue_of(number), 1, NO_OPTIONS, {}, key)
         expected = self.model.cancel(number)
 
         def send() -> str:
@@ -291,6 +347,8 @@ class StoreMachine(RuleBasedStateMachine):
     def queue_of(self, number: int) -> str:
         """Return the queue in which a task is, as its envelope would say."""
         kind, _, name = self.model.places().get(number, "").partition(":")
+        if kind == "held":
+            return name.partition(":")[0]
         return name if kind in ("ready", "due", "suspect") else QUEUES[0]
 
     @rule(ms=st.integers(-1, 60))
@@ -373,7 +431,7 @@ class StoreMachine(RuleBasedStateMachine):
         settlements = [WAYS[way](self.claim_of(worker, number), due_ms) for number, way in batch]
         # Whoever waits for work has heard the bells of the queues that are empty now.
         for queue in QUEUES:
-            if not self.model.ready[queue]:
+            if not self.model.ready[queue] and not self.model.lines[queue]:
                 self.driver.silence(queue)
         if not any(self.model.suspect.values()):
             self.driver.silence("!suspect")
@@ -620,11 +678,15 @@ class StoreMachine(RuleBasedStateMachine):
         for queue in QUEUES:
             assert driver.order(queue) == model.ready[queue]
             assert driver.suspects(queue) == model.suspect[queue]
+            for key, line in model.lines[queue].items():
+                assert driver.line(key, queue) == line
+            looks = driver.client.zrange(driver.keys.held_keys(queue), 0, -1, withscores=True)
+            assert {key.decode(): int(ms) for key, ms in looks} == model.looks[queue]
             if queue in model.paused or queue in model.concurrency:
                 continue  # who waits for these is woken when they go on, or looks again by the clock
             if model.suspect[queue]:
                 assert driver.client.llen(driver.keys.suspect_bell) == 1, "the probe is woken"
-            if model.ready[queue]:
+            if model.ready[queue] or (model.lines[queue] and queue not in model.key_concurrency):
                 assert driver.rings(queue) == 1, "whoever waits for work is woken"
         for worker in WORKERS:
             held = driver.client.hgetall(driver.keys.claims(worker))
@@ -673,7 +735,8 @@ class StoreMachine(RuleBasedStateMachine):
         held = [token for w in self.model.may_claim if NODES[w] in self.leases for token in self.claims_of(w)]
         for queue, sample in zip(QUEUES, samples, strict=True):
             mine = sum(parse_token(token)[1] == queue for token in held)
-            wanted = (len(self.model.ready[queue]), len(self.model.due[queue]), mine)
+            ready = len(self.model.ready[queue]) + self.model.lined(queue)
+            wanted = (ready, len(self.model.due[queue]), mine)
             assert (sample.ready, sample.scheduled, sample.claimed) == wanted
             assert sample.paused == (queue in self.model.paused)
             assert self.driver.client.hlen(self.driver.keys.running(queue)) <= MOST_RUNNING

@@ -19,6 +19,8 @@ from tqd.task.outcome import ErrorInfo
 from tqd.task.settle import Bury, Complete, Finish, Park, Release, RetryAt, Settlement, reclaimed
 from tqd.task.uniqueness import UniqueKey, UniqueScope
 from tqd.wire.history import decode_history
+from tqd.wire.limit_key import encode_limit_key
+from tqd.wire.packing import pack
 
 NODE = "node"
 QUEUES = ("default",)
@@ -48,11 +50,20 @@ class StoreDriver:
     # -- producing -------------------------------------------------------------------------------
 
     def enqueue(
-        self, *numbers: int, queue: str = "default", due_ms: int = 0, call: int = 0, producer: str = "p"
+        self,
+        *numbers: int,
+        queue: str = "default",
+        due_ms: int = 0,
+        call: int = 0,
+        producer: str = "p",
+        key: str = "",
     ) -> int:
-        """Store tasks in one call; returns how many were stored. `call` repeats an earlier number."""
+        """Store tasks in one call; returns how many were stored. `call` repeats an earlier number.
+
+        `key` is their limit key.
+        """
         self._number += 1
-        tasks = [NewTask(identity(n), queue, envelope(n), due_ms) for n in numbers]
+        tasks = [NewTask(identity(n), queue, envelope(n, key), due_ms) for n in numbers]
         return int(self.run(calls.store_new(self.keys, producer, call or self._number, tasks)))
 
     def enqueue_unique(
@@ -64,11 +75,14 @@ class StoreDriver:
         queue: str = "default",
         due_ms: int = 0,
         call: int = 0,
+        limit_key: str = "",
     ) -> list[tuple[int, str]]:
         """Store tasks with one key in one call; returns the number that each has, and as what."""
         self._number += 1
         tasks = [
-            NewTask(identity(n), queue, envelope(n), due_ms, 0, UniqueKey("job", key, scope, replace))
+            NewTask(
+                identity(n), queue, envelope(n, limit_key), due_ms, 0, UniqueKey("job", key, scope, replace)
+            )
             for n in numbers
         ]
         reply = self.run(calls.store_new(self.keys, "p", call or self._number, tasks))
@@ -189,6 +203,11 @@ class StoreDriver:
         ready: list[Any] = self.client.lrange(self.keys.ready(queue), 0, -1)
         return [int.from_bytes(one, "big") for one in ready]
 
+    def line(self, key: str, queue: str = "default") -> list[int]:
+        """Return the numbers of the tasks that the limits of a key hold back, head first."""
+        waiting: list[Any] = self.client.lrange(self.keys.held(queue, key), 0, -1)
+        return [int.from_bytes(one, "big") for one in waiting]
+
     def suspects(self, queue: str = "default") -> list[int]:
         """Return the numbers of the suspects, head first."""
         waiting: list[Any] = self.client.lrange(self.keys.suspect(queue), 0, -1)
@@ -216,9 +235,10 @@ class StoreDriver:
         return {name: bytes(self.client.dump(name) or b"") for name in names}
 
 
-def envelope(number: int) -> bytes:
-    """Return what the driver stores as the payload of a task."""
-    return b"payload %d" % number
+def envelope(number: int, key: str = "") -> bytes:
+    """Return what the driver stores as the payload of a task; with a limit key, what a script needs of it."""
+    text = b"payload %d" % number
+    return b"\x99" + text + pack([encode_limit_key(key)], ("key",))[1:] if key else text
 
 
 def numbers(claimed: Claimed) -> list[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.support.store_driver import envelope
+
 Counts = tuple[int, int, int]
 """Fence, attempts, crashes."""
 
@@ -39,6 +41,11 @@ class StoreModel:
     depths: dict[str, int] = field(default_factory=dict)
     concurrency: dict[str, int] = field(default_factory=dict)
     noted: dict[str, set[tuple[str, int, bytes]]] = field(default_factory=dict)
+    limit_keys: dict[int, str] = field(default_factory=dict)
+    key_concurrency: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    looks: dict[str, dict[str, int]] = field(default_factory=dict)
+    key_noted: dict[tuple[str, str], set[tuple[str, int, bytes]]] = field(default_factory=dict)
     work_left: bool = False
     held_back: bool = False
 
@@ -49,15 +56,24 @@ class StoreModel:
             self.ready[queue] += new
 
     def depth(self, queue: str) -> int:
-        return len(self.ready[queue]) + len(self.due[queue])
+        return len(self.ready[queue]) + len(self.due[queue]) + self.lined(queue)
+
+    def lined(self, queue: str) -> int:
+        """Return how many tasks of a queue the limits of their keys hold back."""
+        return sum(map(len, self.lines[queue].values()))
+
+    def key_of(self, number: int) -> str:
+        """Return the limit key of a task; a replaced one has that of the newest."""
+        return self.limit_keys.get(self.payloads.get(number, number), "")
 
     def fits(self, queue: str, count: int) -> bool:
         return not self.depths.get(queue) or self.depth(queue) + count <= self.depths[queue]
 
-    def limit(self, limits: dict[str, tuple[int, int]]) -> None:
-        """Take over the depth and the concurrency of queues; of others nothing is remembered."""
-        self.depths = {queue: depth for queue, (depth, _) in limits.items() if depth}
-        self.concurrency = {queue: most for queue, (_, most) in limits.items() if most}
+    def limit(self, limits: dict[str, tuple[int, int, int]]) -> None:
+        """Take over the depth of queues, and the concurrency of them and of their keys; others have none."""
+        self.depths = {queue: depth for queue, (depth, _, _) in limits.items() if depth}
+        self.concurrency = {queue: most for queue, (_, most, _) in limits.items() if most}
+        self.key_concurrency = {queue: most for queue, (_, _, most) in limits.items() if most}
         self.noted = {queue: self.noted.get(queue, set()) for queue in limits}
 
     def purge(self, queue: str, ready: bool) -> list[int]:
@@ -67,6 +83,14 @@ class StoreModel:
             self.ready[queue] = []
         else:
             self.due[queue] = {}
+        for number in gone:
+            self.gone(number)
+        return gone
+
+    def purge_line(self, queue: str, key: str) -> list[int]:
+        """Remove what the limits of a key hold back."""
+        gone = self.lines[queue].pop(key)
+        del self.looks[queue][key]
         for number in gone:
             self.gone(number)
         return gone
@@ -99,12 +123,14 @@ class StoreModel:
             self.enqueue([new], queue, due_ms)
             self.counts[new], self.keys[key], self.scopes[new] = (1, 0, 0), new, scope
             return "new"
-        ready, due = self.ready[queue], self.due[queue]
-        if not replace or not (holder in ready or holder in due):
+        ready, due, line = self.ready[queue], self.due[queue], self.lines[queue].get(self.key_of(holder), [])
+        if not replace or not (holder in ready or holder in due or holder in line):
             return "duplicate"
-        if due_ms or holder in due:
+        moved = holder in line and self.key_of(new) != self.key_of(holder)
+        if due_ms or holder in due or moved:
             ready[:] = [number for number in ready if number != holder]
             due.pop(holder, None)
+            self.leave_line(holder)
             self.enqueue([holder], queue, due_ms)
         self.counts[holder] = (self.counts[holder][0], 0, 0)
         self.scopes[holder], self.payloads[holder] = scope, new
@@ -113,7 +139,7 @@ class StoreModel:
 
     def payload(self, number: int) -> bytes:
         """Return what a task is now: a replaced one is the newest."""
-        return b"payload %d" % self.payloads.get(number, number)
+        return envelope(self.payloads.get(number, number), self.key_of(number))
 
     def free(self, number: int) -> None:
         """Let a task hold no key any more."""
@@ -133,8 +159,17 @@ class StoreModel:
                 lists[name] = [one for one in lists[name] if one != number]
         for due in self.due.values():
             due.pop(number, None)
+        self.leave_line(number)
         self.gone(number)
         return "cancelled"
+
+    def leave_line(self, number: int) -> None:
+        """Take a task out of the line in which it waits, if it does."""
+        for queue, lines in self.lines.items():
+            for key in [key for key, line in lines.items() if number in line]:
+                lines[key].remove(number)
+                if not lines[key]:
+                    del lines[key], self.looks[queue][key]
 
     def gone(self, number: int) -> None:
         """Forget what was kept beside a task."""
@@ -148,7 +183,7 @@ class StoreModel:
         """Promote what is due, take in order; returns number → token of what was taken."""
         if worker not in self.may_claim:
             return {}
-        return self.take(worker, self.ready, self.promote(now_ms, caps), credit)
+        return self.take(worker, self.ready, self.promote(now_ms, caps), credit, now_ms)
 
     def probe(self, worker: str, credit: int, caps: Sequence[tuple[str, int]]) -> dict[int, bytes]:
         """Take suspects, in the same way."""
@@ -165,28 +200,85 @@ class StoreModel:
         return caps
 
     def take(
-        self, worker: str, waiting: dict[str, list[int]], caps: Sequence[tuple[str, int]], credit: int
+        self,
+        worker: str,
+        waiting: dict[str, list[int]],
+        caps: Sequence[tuple[str, int]],
+        credit: int,
+        now_ms: int = 0,
     ) -> dict[int, bytes]:
         taken: dict[int, bytes] = {}
         self.work_left = self.held_back = False
         for queue, cap in caps:
             if queue in self.paused:
                 continue
-            there = len(waiting[queue])
+            by_key = now_ms and (queue in self.key_concurrency or self.lines[queue])
+            there = len(waiting[queue]) + (self.lined(queue) if by_key else 0)
             may = min(there, self.room(queue))
             take = min(cap, credit - len(taken), may)
-            self.work_left |= may > take
-            self.held_back |= there > take and may <= take
-            for number in waiting[queue][:take]:
+            if by_key and take:
+                chosen, more = self.take_by_key(queue, take, now_ms)
+                waiting[queue] = [one for one in waiting[queue] if one not in chosen]
+            else:
+                chosen, more = waiting[queue][:take], True
+                waiting[queue] = waiting[queue][take:]
+            left = may > len(chosen) and more
+            self.work_left |= left
+            self.held_back |= not left and there > len(chosen)
+            for number in chosen:
                 fence, attempts, crashes = self.counts.get(number, (0, 0, 0))
                 taken[number] = b"%d:%d:%d:%s" % (fence + 1, attempts, crashes, queue.encode())
                 if self.scopes.get(number) == "until_started":
                     self.free(number)
                 if queue in self.concurrency:
                     self.noted[queue].add((worker, number, taken[number]))
-            waiting[queue] = waiting[queue][take:]
+                if by_key and queue in self.key_concurrency and self.key_of(number):
+                    noted = self.key_noted.setdefault((queue, self.key_of(number)), set())
+                    noted.add((worker, number, taken[number]))
         self.claims[worker].update(taken)
         return taken
+
+    def take_by_key(self, queue: str, wanted: int, now_ms: int) -> tuple[list[int], bool]:
+        """Take from the lines in turn, then from the ready list, of which some line up; are there more?"""
+        lines, looks, ready = self.lines[queue], self.looks[queue], self.ready[queue]
+        taken: list[int] = []
+        free = {key: self.key_room(queue, key) for key in {*lines, *map(self.key_of, ready)}}
+        ahead: dict[str, list[int]] = {}
+        more = False
+        for _, key in sorted((ms, key) for key, ms in looks.items()):
+            if len(taken) == wanted:
+                more = True
+                break
+            some = lines[key][: min(free[key], wanted - len(taken))]
+            taken, lines[key], free[key] = taken + some, lines[key][len(some) :], free[key] - len(some)
+            looks[key] = now_ms
+            more |= bool(lines[key]) and free[key] > 0
+            if not lines[key]:
+                del lines[key], looks[key]
+        while ready and len(taken) < wanted:
+            number = ready.pop(0)
+            key = self.key_of(number)
+            back = number in self.counts and (self.counts[number] != (1, 0, 0) or number not in self.scopes)
+            if not key or (free[key] > 0 and (back or not (key in lines or key in ahead))):
+                taken.append(number)
+                free[key] -= 1
+            elif back:
+                ahead.setdefault(key, []).append(number)
+            else:
+                lines.setdefault(key, []).append(number)
+        for key, numbers in ahead.items():
+            lines[key] = numbers + lines.get(key, [])
+        for key in lines:
+            looks.setdefault(key, now_ms)
+        return taken, more or bool(ready)
+
+    def key_room(self, queue: str, key: str) -> int:
+        """Return how many tasks of a key may start."""
+        if not key or queue not in self.key_concurrency:
+            return 10_000
+        noted = self.key_noted.get((queue, key), set())
+        running = sum(self.claims[worker].get(number) == token for worker, number, token in noted)
+        return max(0, self.key_concurrency[queue] - running)
 
     def room(self, queue: str) -> int:
         """Return how many tasks of a queue may start: what was claimed under its limit and is held counts."""
@@ -225,6 +317,7 @@ class StoreModel:
         del self.dead[number]
         fence = max(-(-now_ms // 10_000) * 10_000, self.replays.get(number, 0) + 100_000)
         self.counts[number], self.replays[number] = (fence, 0, 0), fence
+        self.limit_keys.pop(number, None)
         self.payloads.pop(number, None)  # whoever replays it says what it is
         self.ready[queue].append(number)
 
@@ -255,4 +348,7 @@ class StoreModel:
         for kind in ("ready", "due", "parked", "suspect", "claims"):
             for name, numbers in getattr(self, kind).items():
                 found |= dict.fromkeys(numbers, f"{kind}:{name}")
+        for queue, lines in self.lines.items():
+            for key, numbers in lines.items():
+                found |= dict.fromkeys(numbers, f"held:{queue}:{key}")
         return found

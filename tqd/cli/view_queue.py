@@ -32,6 +32,7 @@ def facts(view: QueueView) -> dict[str, Any]:
         "name": view.name,
         "paused": view.paused,
         "ready": view.ready,
+        "held_by_keys": view.held_by_keys,
         "scheduled": view.scheduled,
         "claimed": view.claimed,
         "oldest_s": None if view.oldest_ms is None else view.oldest_ms / 1000,
@@ -39,6 +40,9 @@ def facts(view: QueueView) -> dict[str, Any]:
         "concurrency": limit.concurrency or None,
         "rate_per_s": limit.rate_per_s or None,
         "burst": limit.bucket if limit.rate_per_s else None,
+        "key_concurrency": limit.key_concurrency or None,
+        "key_rate_per_s": limit.key_rate_per_s or None,
+        "key_burst": limit.key_bucket if limit.key_rate_per_s else None,
         "limited_by": view.publisher or None,
     }
 
@@ -53,6 +57,8 @@ def lines_of(view: QueueView, *, served: bool) -> list[Line]:
     out: list[Line] = [[("queue ", Tone.PLAIN), (printable(view.name), Tone.STRONG)]]
     out += field("state", "paused: tqd queue resume lets it go on" if view.paused else "open", _tone(view))
     out += field("ready", count(view.ready) + (f", the oldest for {_oldest(view)}" if view.oldest_ms else ""))
+    held = f"{count(view.held_by_keys)} of them, by the limits of their keys"
+    out += field("held back", held if view.held_by_keys else "", Tone.NOTE)
     out += field("scheduled", count(view.scheduled))
     out += field("claimed", count(view.claimed))
     out += _limits(view)
@@ -100,9 +106,24 @@ def _limits(view: QueueView) -> list[Line]:
         return []
     out = field("max depth", count(limit.max_depth) if limit.max_depth else "")
     out += field("at once", count(limit.concurrency) if limit.concurrency else "")
-    rate = f"{limit.rate_per_s:g}/s, {count(limit.bucket)} at once after a pause"
-    out += field("rate", rate if limit.rate_per_s else "")
+    out += field("rate", _rate(limit.rate_per_s, limit.bucket))
+    out += field(
+        "of each key",
+        ", ".join(
+            filter(
+                None,
+                (
+                    f"{count(limit.key_concurrency)} at once" if limit.key_concurrency else "",
+                    _rate(limit.key_rate_per_s, limit.key_bucket),
+                ),
+            )
+        ),
+    )
     return out + field("limits of", view.publisher)
+
+
+def _rate(rate_per_s: float, burst: int) -> str:
+    return f"{rate_per_s:g}/s, {count(burst)} at once after a pause" if rate_per_s else ""
 
 
 def _oldest(view: QueueView) -> str:

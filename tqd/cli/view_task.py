@@ -58,6 +58,8 @@ def facts(view: TaskView, *, full: bool = False, with_args: bool = False) -> dic
         return known
     known["replays"], known["replayed_ms"] = view.replays, view.replayed_ms or None
     known["unique"] = view.unique or None
+    known["limit_key"] = (task.limit_key or None) if task else None
+    known["held_by"] = view.held_by or None
     known["cancel_requested_ms"] = view.mark.asked_ms if view.mark else None
     known["cancel_reason"] = (view.mark.reason or None) if view.mark else None
     known["arguments"] = argument_facts(task.args, task.kwargs, with_args=with_args) if task else None
@@ -111,6 +113,8 @@ def lines_of(view: TaskView, *, with_args: bool) -> list[Line]:
     out += field("place", f"{view.place}{f', number {count(view.position)}' if view.position else ''}")
     if view.state is TaskState.SUSPECT:
         out += field("suspect", SUSPECT_TEXT, Tone.NOTE)
+    if view.held_by:
+        out += field("held back", f"by the limits of key {printable(view.held_by)}", Tone.NOTE)
     out += field("problem", view.problem, Tone.BAD)
     if view.mark is not None:
         why = f": {view.mark.reason}" if view.mark.reason else ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from tqd.errors import RegistrationError
 from tqd.task.clocks import LONGEST_S, clock_s
+from tqd.task.limit_key import KEY_RULE, LimitBy, is_key
 from tqd.task.model import NO_OPTIONS, TaskOptions, seconds
 from tqd.task.uniqueness import LONGEST_KEY, NOT_SAID, Uniqueness, UniqueScope
 from tqd.task.verdict import ALL_ERRORS, RetryRules, error_types
@@ -29,6 +32,7 @@ class Placement:
     eta_ms: int = 0
     headers: dict[str, str] | None = field(default=None, hash=False)
     uniqueness: Uniqueness = NOT_SAID
+    limit_key: str = ""
 
 
 PLAIN = Placement()
@@ -84,6 +88,7 @@ def placement(
     eta: datetime | None,
     headers: dict[str, str] | None,
     uniqueness: Uniqueness = NOT_SAID,
+    limit_key: str | None = None,
 ) -> Placement:
     """Return when and how a task is enqueued; RegistrationError when the two times contradict.
 
@@ -91,6 +96,8 @@ def placement(
     """
     if headers is not None and not _are_texts(headers):
         raise RegistrationError(f"headers are {headers!r:.200}: they are a dict of text by text")
+    if limit_key is not None and not is_key(limit_key):
+        raise RegistrationError(f"limit_key is {limit_key!r:.80}: {KEY_RULE}")
     if delay is not None and eta is not None:
         raise RegistrationError("delay and eta are both given: a task starts at one time; drop one")
     if eta is not None and eta.tzinfo is None:
@@ -105,6 +112,7 @@ def placement(
         eta_ms=0 if eta is None else max(1, round(eta.timestamp() * 1000)),
         headers=headers,
         uniqueness=uniqueness,
+        limit_key=limit_key or "",
     )
 
 
@@ -122,6 +130,20 @@ def unique_options(key: str | bool | None, scope: str | None, replace: bool | No
     if replace is not None and not isinstance(replace, bool):
         raise RegistrationError(f"unique_replace is {replace!r:.80}: it is True or False")
     return Uniqueness(key=key, scope=None if scope is None else UniqueScope(scope), replace=replace)
+
+
+def key_parameter(function: Callable[..., Any], parameter: str | None) -> LimitBy | None:
+    """Return how a declared task gets its limit key; RegistrationError when it has no such parameter."""
+    if parameter is None:
+        return None
+    parameters = inspect.signature(function).parameters
+    found = parameters.get(parameter) if isinstance(parameter, str) else None
+    if found is None or found.kind in (found.VAR_POSITIONAL, found.VAR_KEYWORD):
+        raise RegistrationError(
+            f"limit_by is {parameter!r:.80}: it is the name of a parameter of the task, one of "
+            f"{', '.join(parameters) or 'none, as it has no parameters'}"
+        )
+    return LimitBy(parameter, None if found.default is found.empty else found.default)
 
 
 def _are_texts(headers: object) -> bool:

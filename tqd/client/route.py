@@ -22,6 +22,7 @@ class Route:
     there will be a result to wait for, as far as this process knows: the declaration of a task that is
     known by its name only is elsewhere, and may keep one. `clocked` says whether the task's clocks count
     from its enqueue, or, delayed, from a later moment that has to travel then. `unique` is None, or complete.
+    `limited`: there is a limit key, which is `limit_key`, or made of an argument by `limit_by`.
     """
 
     __slots__ = (
@@ -31,6 +32,9 @@ class Route:
         "handler",
         "headers",
         "keeps_result",
+        "limit_by",
+        "limit_key",
+        "limited",
         "name",
         "options",
         "queue",
@@ -58,4 +62,7 @@ class Route:
             asked_s = declared.result_ttl_s
         self.keeps_result = asked_s is None or asked_s > 0
         asked = placement.uniqueness if handler is None else placement.uniqueness.over(handler.uniqueness)
+        self.limit_key = placement.limit_key
+        self.limit_by = None if handler is None else handler.limit_by
+        self.limited = bool(self.limit_key) or self.limit_by is not None
         self.unique = asked.over(_UNIQUE) if asked.key else None

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from tqd.app import Handler, Registry
 from tqd.client.options import PLAIN
 from tqd.client.route import Route
-from tqd.client.submission import unique_key
+from tqd.client.submission import limit_key_of, unique_key
 from tqd.client.task_class import Task
 from tqd.client.task_function import Call, TaskFunction
 from tqd.errors import RegistrationError
@@ -143,9 +143,10 @@ def _called(
     """Return the schedule with its arguments as they travel; they must fit the task, and a payload."""
     try:
         positional, named = handler.signature.encode(args, kwargs)
-        unique = unique_key(Call(Route(handler.name, handler, PLAIN), args, kwargs))
+        call: Call[Any] = Call(Route(handler.name, handler, PLAIN), args, kwargs)
+        unique, limit_key = unique_key(call), limit_key_of(call)
         held = b"" if unique is None else unique.held
-        full = replace(entry, args=positional, kwargs=named, held=held)
+        full = replace(entry, args=positional, kwargs=named, held=held, limit_key=limit_key)
         entry_envelope(full, 0, _LONGEST_SLOT, max_bytes)
     except TypeError as error:
         raise RegistrationError(

@@ -26,8 +26,9 @@ def new_task(
     options = route.options
     if route.eta_ms > now_ms and route.clocked:
         options = replace(options, delay_s=(route.eta_ms - now_ms) / 1000)
+    limit_key = limit_key_of(call) if route.limited else ""
     envelope = encode_envelope(
-        route.name, args, kwargs, route.queue, now_ms, options, route.headers, max_bytes
+        route.name, args, kwargs, route.queue, now_ms, options, route.headers, max_bytes, limit_key
     )
     unique = unique_key(call)
     if seal is not None:
@@ -39,6 +40,14 @@ def new_task(
             )
         envelope = seal.seal(task_id, envelope)
     return NewTask(task_id, route.queue, envelope, route.eta_ms, route.delay_ms, unique)
+
+
+def limit_key_of(call: Call[Any]) -> str:
+    """Return the limit key of a call, "" when it has none; TypeError when its argument can be none."""
+    route = call.route
+    if route.limit_key or route.limit_by is None:
+        return route.limit_key
+    return route.limit_by.key(route.signature.by_name(call.args, call.kwargs))
 
 
 def unique_key(call: Call[Any]) -> UniqueKey | None:

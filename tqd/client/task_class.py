@@ -16,6 +16,7 @@ from tqd.client.options import (
     Duration,
     Errors,
     Placement,
+    key_parameter,
     placement,
     retry_rules,
     task_options,
@@ -25,6 +26,7 @@ from tqd.client.route import Route
 from tqd.client.task_function import Call, Enqueuer
 from tqd.errors import RegistrationError
 from tqd.task.context import Context
+from tqd.task.limit_key import LimitBy
 from tqd.task.model import TaskOptions
 from tqd.task.uniqueness import Uniqueness
 from tqd.task.verdict import RetryRules
@@ -71,6 +73,7 @@ class Task:
         unique: str | bool | None = None,
         unique_scope: str | None = None,
         unique_replace: bool | None = None,
+        limit_by: str | None = None,
     ) -> None:
         super().__init_subclass__()
         dataclass(cls)
@@ -81,7 +84,7 @@ class Task:
         rules = retry_rules(retry_on, give_up_on)
         uniqueness = unique_options(unique, unique_scope, unique_replace)
         name = name or f"{cls.__module__}.{cls.__qualname__}"
-        cls.__handler__ = _handler(cls, name, options, rules, uniqueness)
+        cls.__handler__ = _handler(cls, name, options, rules, uniqueness, key_parameter(cls, limit_by))
         cls.__app__ = app
         if app is None:
             UNCLAIMED[:] = [other for other in UNCLAIMED if _identity(other) != _identity(cls)]
@@ -123,6 +126,7 @@ class Task:
         unique: str | bool | None = None,
         unique_scope: str | None = None,
         unique_replace: bool | None = None,
+        limit_key: str | None = None,
     ) -> BoundTask:
         """Return this task with options for this enqueue; as `TaskFunction.using`."""
         options = task_options(
@@ -130,7 +134,7 @@ class Task:
             expires, deadline,
         )  # fmt: skip
         uniqueness = unique_options(unique, unique_scope, unique_replace)
-        return BoundTask(self, placement(options, delay, eta, headers, uniqueness))
+        return BoundTask(self, placement(options, delay, eta, headers, uniqueness, limit_key))
 
 
 class BoundTask:
@@ -163,7 +167,12 @@ def call_of(task: Task, placement: Placement) -> Call[Any]:
 
 
 def _handler(
-    cls: type[Task], name: str, options: TaskOptions, rules: RetryRules, uniqueness: Uniqueness
+    cls: type[Task],
+    name: str,
+    options: TaskOptions,
+    rules: RetryRules,
+    uniqueness: Uniqueness,
+    limited: LimitBy | None,
 ) -> Handler:
     wants = context_parameter(cls.execute)
 
@@ -188,7 +197,7 @@ def _handler(
         annotations["_context"] = Context
     handler.__signature__ = inspect.Signature(parameters, return_annotation=returns)
     handler.__annotations__ = {**annotations, "return": returns}
-    return Handler(name, handler, options, rules, uniqueness)
+    return Handler(name, handler, options, rules, uniqueness, limited)
 
 
 def _identity(cls: type) -> tuple[str, str]:

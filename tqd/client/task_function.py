@@ -91,6 +91,7 @@ class NamedTask(Bound[P, R]):
         unique: str | bool | None = None,
         unique_scope: str | None = None,
         unique_replace: bool | None = None,
+        limit_key: str | None = None,
     ) -> Bound[P, R]:
         """Return the task with options for this enqueue; they win over the declaration's.
 
@@ -105,13 +106,15 @@ class NamedTask(Bound[P, R]):
         is taken until the task has ended (`unique_scope="until_done"`) or has started for the first time
         ("until_started"). With `unique_replace=True` a task that still waits gets the arguments, the
         options and the time of the newest call, in this queue; one that has started is left alone.
+
+        `limit_key` is a text: the limits that its queue has for each key hold for the tasks with this one.
         """
         options = task_options(
             queue, max_retries, timeout, retry_delay, max_retry_delay, result_ttl, hard_timeout,
             expires, deadline,
         )  # fmt: skip
         uniqueness = unique_options(unique, unique_scope, unique_replace)
-        placed = placement(options, delay, eta, headers, uniqueness)
+        placed = placement(options, delay, eta, headers, uniqueness, limit_key)
         return Bound(self._owner, Route(self._route.name, self._route.handler, placed))
 
 

@@ -14,7 +14,16 @@ from tqd.client.conversation import Conversations
 from tqd.client.crash_hooks import arm_producer
 from tqd.client.dead_letters import DeadLetters
 from tqd.client.handle import AsyncTaskHandle, Cancellable, TaskHandle, identities_of
-from tqd.client.options import PLAIN, Clock, Duration, Errors, retry_rules, task_options, unique_options
+from tqd.client.options import (
+    PLAIN,
+    Clock,
+    Duration,
+    Errors,
+    key_parameter,
+    retry_rules,
+    task_options,
+    unique_options,
+)
 from tqd.client.queues import Queues
 from tqd.client.route import Route
 from tqd.client.scheduling import Scheduling
@@ -144,6 +153,7 @@ class TaskQueue(Scheduling):
         unique: str | bool | None = None,
         unique_scope: str | None = None,
         unique_replace: bool | None = None,
+        limit_by: str | None = None,
     ) -> _Decorator: ...
 
     def task(
@@ -166,18 +176,18 @@ class TaskQueue(Scheduling):
         unique: str | bool | None = None,
         unique_scope: str | None = None,
         unique_replace: bool | None = None,
+        limit_by: str | None = None,
     ) -> Any:
         """Declare a function as a task, with or without options.
 
         `async def` runs on the worker's loop, `def` in a thread. `name` is module-qualified unless
         given. Durations are seconds or timedeltas: `timeout` (300; 0: none), `retry_delay` (1, doubled
         by each failure up to `max_retry_delay`, 600), `result_ttl` (0). `max_retries` (3) are further runs.
-
         `timeout` cancels an attempt, which code that blocks or a thread does not notice; `hard_timeout`
         (0: none) ends it, if need be with the worker process; either way it is retried as after an
         error. A task that has not begun when it `expires` never runs; at its `deadline` a running
-        attempt is cancelled, and no other begins (`tqd.task.clocks`). `unique…`: see `using`.
-
+        attempt is cancelled, and no other begins (`tqd.task.clocks`). `unique…`: see `using`; `limit_by`
+        names the parameter whose value is the task's `limit_key` (None: it has none).
         `retry_on` and `give_up_on` are exception types, or several: only errors of the first (all, unless
         given) are retried, and none of the second. Subclasses count, a time limit counts as TimeoutError.
         RegistrationError: the name is taken by another function, or an option cannot be.
@@ -192,8 +202,8 @@ class TaskQueue(Scheduling):
         def declare(function: Callable[..., Any]) -> TaskFunction[..., Any, Any]:
             if not callable(function):
                 raise RegistrationError(f"{function!r} is no function: @tq.task goes above a def")
-            known_as = name or default_name(function)
-            return self._declare(Handler(known_as, function, options, rules, uniqueness))
+            known_as, keyed_by = name or default_name(function), key_parameter(function, limit_by)
+            return self._declare(Handler(known_as, function, options, rules, uniqueness, keyed_by))
 
         return declare if function is None else declare(function)
 

@@ -21,13 +21,20 @@ MOST_QUEUES = 64
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)/(s|m|h)")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_RULES = {
+_COUNTED = {
     "max_depth": f"a whole number, 0 to {MOST_DEPTH:,} (tasks; 0: no limit)",
     "concurrency": f"a whole number, 0 to {MOST_RUNNING:,} (tasks at once; 0: no limit)",
     "rate": 'like "10/s", "600/m" or "1000/h", or a number per second; 0: no limit',
     "burst": f"a whole number, 0 to {MOST_BURST:,} (tasks; 0: a tenth of a second's worth), with a rate",
 }
-_HIGHEST = {"max_depth": MOST_DEPTH, "concurrency": MOST_RUNNING, "burst": MOST_BURST}
+_RULES = _COUNTED | {f"key_{name}": rule for name, rule in _COUNTED.items() if name != "max_depth"}
+_HIGHEST = {
+    "max_depth": MOST_DEPTH,
+    "concurrency": MOST_RUNNING,
+    "burst": MOST_BURST,
+    "key_concurrency": MOST_RUNNING,
+    "key_burst": MOST_BURST,
+}
 
 
 def table_of(text: str) -> object:
@@ -77,10 +84,11 @@ def _limit(queue: str, rules: object) -> QueueLimit:
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_RULES)}"
             raise ValueError(f"{queue}.{str(name)[:80]} is no limit; {hint}")
     counts = {name: _count(queue, name, rules.get(name, 0)) for name in _HIGHEST}
-    rate_per_s = _rate(queue, rules.get("rate", 0))
-    if counts["burst"] and not rate_per_s:
-        raise ValueError(f"{queue}.burst must be {_RULES['burst']}")
-    return QueueLimit(queue=queue, rate_per_s=rate_per_s, **counts)
+    rates = {f"{name}_per_s": _rate(queue, name, rules.get(name, 0)) for name in ("rate", "key_rate")}
+    for kind in ("", "key_"):
+        if counts[f"{kind}burst"] and not rates[f"{kind}rate_per_s"]:
+            raise ValueError(f"{queue}.{kind}burst must be {_RULES['burst']}")
+    return QueueLimit(queue=queue, **rates, **counts)  # type: ignore[arg-type]
 
 
 def _count(queue: str, name: str, value: object) -> int:
@@ -89,7 +97,7 @@ def _count(queue: str, name: str, value: object) -> int:
     raise ValueError(f"{queue}.{name} must be {_RULES[name]}")
 
 
-def _rate(queue: str, value: object) -> float:
+def _rate(queue: str, name: str, value: object) -> float:
     rate = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
         rate = float(value) if abs(value) <= MOST_RATE_PER_S else math.nan
@@ -98,4 +106,4 @@ def _rate(queue: str, value: object) -> float:
     # Redis has six decimals of it: once in eleven days is the least.
     if rate == 0.0 or 0.000001 <= rate <= MOST_RATE_PER_S:
         return rate
-    raise ValueError(f"{queue}.rate must be {_RULES['rate']}")
+    raise ValueError(f"{queue}.{name} must be {_RULES['rate']}")

@@ -49,7 +49,7 @@ QUEUES: tuple[Setting, ...] = (
         key="queues.limits",
         kind=Kind.LIMITS,
         default=(),
-        pattern_rule="of max_depth, concurrency, rate and burst",
+        pattern_rule="of max_depth, concurrency, rate, burst, key_concurrency, key_rate and key_burst",
         reload=Reload.LIVE,
         effect="How many tasks of a queue may wait, run at once, and start in a time, over all hosts.",
     ),

@@ -29,7 +29,8 @@ class Entry:
     """A schedule: `spec` is a cron expression or `every 30s`, `tz` the zone of an expression.
 
     `args` and `kwargs` are as they travel (`Signature.encode`). `catch_up_limit` bounds `all`.
-    `held` is the scope and the key of a unique task (see `UniqueKey`), empty for others.
+    `held` is the scope and the key of a unique task (see `UniqueKey`), `limit_key` that of its limits; both
+    are empty for others.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     args: Sequence[object] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
     held: bytes = b""
+    limit_key: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 DEAD, TASK, FAILURE, ATTEMPTS, ERRORS = "dead", "task", "failure", "attempts", "errors"
-CLAIMS = "claims:"
-LIVING = ("due:", "parked:", "ready:", "suspect:", CLAIMS)
+CLAIMS, HELD = "claims:", "held:"
+LIVING = ("due:", "parked:", "ready:", HELD, "suspect:", CLAIMS)
 """Where a task is that has not ended, in the order in which most of them move on."""
 
 
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     NO_OWNER = "claims belong to a worker that nobody watches"
     RINGING = "bell has more than one token"
     ENDLESS = "key that should expire does not"
+    MISCOUNT = "tasks that the limits of keys hold back are not counted rightly"
     OTHER_TYPE = "key is of another type"
 
 
@@ -55,7 +56,8 @@ class Picture:
     `counted` are the tasks of which attempts or errors are on record. `beside`: of each of the `STRAYS`,
     field → id of the task to which it belongs. `owners` are the workers that may claim, or that wait to be
     taken back. `unread` are keys that were not read to their end: nothing is concluded from what is
-    missing there.
+    missing there. `held_keys` are the limit keys with tasks that are held back, by queue, as those who
+    claim know them, and `holding` is how many such tasks a queue is said to have; None: not read.
     """
 
     places: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
@@ -68,6 +70,24 @@ class Picture:
     endless: Sequence[str] = ()
     other_type: Sequence[str] = ()
     unread: Set[str] = frozenset()
+    held_keys: Mapping[str, Set[str]] | None = None
+    holding: Mapping[str, int] = field(default_factory=dict)
+
+    def miscounted(self) -> list[str]:
+        """Return the queues whose held-back tasks are in other lines, or others in number, than is known."""
+        if self.held_keys is None or any(place.startswith(("ready:*", "held")) for place in self.unread):
+            return []
+        lines: dict[str, dict[str, int]] = {}
+        for place, ids in self.places.items():
+            if place.startswith(HELD) and ids:
+                queue, _, key = place.removeprefix(HELD).partition(":")
+                lines.setdefault(queue, {})[key] = len(ids)
+        return [
+            queue
+            for queue in sorted({*lines, *self.held_keys, *self.holding})
+            if set(lines.get(queue, ())) != set(self.held_keys.get(queue, ()))
+            or sum(lines.get(queue, {}).values()) != self.holding.get(queue, 0)
+        ]
 
 
 def audit(picture: Picture) -> list[Finding]:
@@ -122,5 +142,6 @@ def _keys(picture: Picture) -> Iterator[Finding]:
     for bell, tokens in picture.bells.items():
         if tokens > 1:
             yield Finding(Kind.RINGING, (bell,))
+    yield from (Finding(Kind.MISCOUNT, (f"heldkeys:{queue}",)) for queue in picture.miscounted())
     yield from (Finding(Kind.ENDLESS, (key,)) for key in picture.endless)
     yield from (Finding(Kind.OTHER_TYPE, (key,)) for key in picture.other_type)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tqd.errors import WireError
-from tqd.store.audit import CLAIMS, DEAD, STRAYS, Finding, Kind, Picture, audit
+from tqd.store.audit import CLAIMS, DEAD, HELD, STRAYS, Finding, Kind, Picture, audit
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink, accept
 from tqd.store.keys import Keys
+from tqd.store.recount import recounted
 from tqd.store.scripts import sha
 from tqd.store.snapshot import Names, Snapshot
 from tqd.store.strays import confirmed
@@ -84,6 +85,7 @@ class Auditor:
             found += self._tasks(survivors, self._snapshot.names(), mend)
         if not picture.other_type:
             found += (Found(*one) for one in confirmed(self._link, self._keys, picture, mend))
+            found += (Found(*one) for one in recounted(self._link, self._keys, picture, mend))
             found += self._keyed([one for one in suspicions if one.kind in _KEY_KINDS], names, mend)
         return Report(
             found=tuple(found),
@@ -118,21 +120,21 @@ class Auditor:
 
     def _whereabouts(self, identity: bytes, envelope: bytes | None, names: Names, mend: bool) -> Command:
         keys, now_ms = self._keys, self._link.clock.now_ms()
-        name, queue = self._route(envelope)
+        name, queue, key = self._route(envelope)
         places = [keys.prefix + place for place in names.places()]
         named = [
             keys.task, keys.attempts, keys.failure, keys.dead, keys.ready(queue), keys.bell(queue),
             keys.nodes, keys.lost, keys.errors, keys.due(queue), keys.parked(name), keys.suspect(queue),
-            *places,
+            keys.held(queue, key), *places,
         ]  # fmt: skip
         return ("EVALSHA", _WHEREABOUTS, len(named), *named, identity, keys.prefix, int(mend), now_ms)
 
-    def _route(self, envelope: bytes | None) -> tuple[str, str]:
+    def _route(self, envelope: bytes | None) -> tuple[str, str, str]:
         try:
             task = decode_envelope(envelope or b"")
         except WireError:
-            return "", self._queue
-        return task.name, task.queue
+            return "", self._queue, ""
+        return task.name, task.queue, task.limit_key
 
     def _old_enough(self, findings: Sequence[Finding]) -> list[Finding]:
         oldest = self._link.clock.now_ms() - YOUNG_MS
@@ -187,6 +189,6 @@ def _created_ms(identity: bytes) -> int:
 
 def _budget(picture: Picture) -> int:
     """Return how many suspicions may be looked into: each compares its id with all entries of all lists."""
-    lists = ("ready:", "parked:", "suspect:")
+    lists = ("ready:", HELD, "parked:", "suspect:")
     entries = sum(len(ids) for place, ids in picture.places.items() if place.startswith(lists))
     return min(MOST_SUSPECTS, max(50, MOST_COMPARED // max(1, entries)))

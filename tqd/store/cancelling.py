@@ -53,7 +53,9 @@ def cancel_call(
     record = ResultRecord(
         state=TaskState.CANCELLED, error_message=spoken(mark), finished_ms=mark.asked_ms
     ).encode()
-    lists = (keys.ready(queue), keys.parked(name), keys.suspect(queue))
+    lists = [keys.ready(queue), keys.parked(name), keys.suspect(queue)]
+    if task and task.limit_key:
+        lists.append(keys.held(queue, task.limit_key))
     return (
         "EVALSHA", _CANCEL, 9 + len(lists), keys.task, keys.attempts, keys.errors, keys.dead, keys.unique,
         keys.keyed, keys.cancels, keys.due(queue), keys.result(identity), *lists, identity, REACH,

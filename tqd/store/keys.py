@@ -9,9 +9,9 @@ class Keys:
     """The keys of one shard of one namespace."""
 
     __slots__ = (
-        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "keyed",
-        "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due", "task",
-        "unique",
+        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "holding",
+        "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due",
+        "task", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -35,6 +35,7 @@ class Keys:
         self.suspect_due = self.prefix + "due:!suspect"
         self.paused = self.prefix + "paused"
         self.limits = self.prefix + "limits"
+        self.holding = self.prefix + "holding"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
@@ -59,6 +60,18 @@ class Keys:
     def flow(self, queue: str) -> str:
         """String with a TTL: how many tasks were lately taken from a queue with a depth."""
         return f"{self.prefix}flow:{queue}"
+
+    def held(self, queue: str, key: str) -> str:
+        """List of ids, head is next: ready tasks that the limits of their key hold back."""
+        return f"{self.prefix}held:{queue}:{key}"
+
+    def held_keys(self, queue: str) -> str:
+        """Zset key → ms of the next look: the limit keys of a queue for which tasks are held back."""
+        return f"{self.prefix}heldkeys:{queue}"
+
+    def run_keys(self, queue: str) -> str:
+        """Zset key → ms of the next look: the limit keys of which it is noted what runs."""
+        return f"{self.prefix}runkeys:{queue}"
 
     def claims(self, worker: str) -> str:
         """Hash id → token: what one worker process holds."""

@@ -14,6 +14,7 @@ from typing import Any
 from tqd.store.calls import Command, claimed
 from tqd.store.connection import redis_ms
 from tqd.store.keys import Keys
+from tqd.store.lines import held_of, lines_of
 from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, age_ms, claims_by_queue
 from tqd.store.scripts import sha
 from tqd.store.talk import Talk
@@ -39,12 +40,14 @@ class QueueView:
     """What a queue holds and what holds it; None is what is not known.
 
     `claimed` is what workers have in hand, `running` how much of it counts for the limit of concurrency (it
-    may lag behind while there is room). `oldest_ms` is the time since the next ready task was enqueued, None
-    also when none is ready. `limit` is what Redis says, None without limits; `publisher` is whose it is.
+    may lag behind while there is room). `held_by_keys` of those that are ready wait for the limits of their
+    keys. `oldest_ms` is the time since the next ready task was enqueued, None also when none is ready.
+    `limit` is what Redis says, None without limits; `publisher` is whose it is.
     """
 
     name: str
     ready: int | None = None
+    held_by_keys: int = 0
     scheduled: int | None = None
     claimed: int | None = None
     oldest_ms: int | None = None
@@ -68,19 +71,23 @@ OnPurged = Callable[[Purged], None]
 
 def views(keys: Keys, names: Sequence[str] = (), *, search: bool = True) -> Talk[list[QueueView]]:
     """Look at the queues of these names and, with `search`, at all that there are; at most 1000."""
-    paused, limits, nodes = yield [
+    paused, limits, holding, nodes = yield [
         ("SMEMBERS", keys.paused),
         ("HGETALL", keys.limits),
+        ("HGETALL", keys.holding),
         ("ZRANGE", keys.nodes, 0, MOST_WORKERS - 1),
     ]
     held = {_text(name) for name in paused}
     records = {_text(name): record for name, record in dict(limits).items()}
-    found = set((yield from _searched(keys))) | held | set(records) if search else set()
+    lines = {_text(name): held_of(count) for name, count in dict(holding).items()}
+    found = set((yield from _searched(keys))) | held | set(records) | set(lines) if search else set()
     ordered = [*dict.fromkeys(names), *sorted(found - set(names))][:MOST_QUEUES]
     out = [QueueView(name=name, paused=name in held) for name in ordered]
     yield from _count(keys, out)
     yield from _claims(keys, nodes, out)
     for view in out:
+        view.held_by_keys = lines.get(view.name, 0)
+        view.ready = None if view.ready is None else view.ready + view.held_by_keys
         known = read_limit(view.name, records.get(view.name, b""))
         if known is not None:
             view.limit, view.publisher = known
@@ -117,42 +124,75 @@ def purge(
     Tasks that workers have in hand go on. Whoever waits for a result is told that it was cancelled.
     """
     purged = Purged(dry_run=dry_run)
-    time, ready, scheduled = yield [("TIME",), ("LLEN", keys.ready(name)), ("ZCARD", keys.due(name))]
+    time, ready, scheduled, held = yield [
+        ("TIME",),
+        ("LLEN", keys.ready(name)),
+        ("ZCARD", keys.due(name)),
+        ("HGET", keys.holding, name),
+    ]
     record = ResultRecord(
         state=TaskState.CANCELLED,
         error_message=f"purged from queue {name}",
         finished_ms=int(redis_ms(time)),
     ).encode()
-    there = {TaskState.READY: int(ready), TaskState.SCHEDULED: int(scheduled)}
+    there = {TaskState.READY: int(ready) + held_of(held), TaskState.SCHEDULED: int(scheduled)}
     for state in states:
         left = there[state]
         if dry_run:
             setattr(purged, state.value, left)
             continue
-        while left > 0:
-            (ids,) = yield [_head(keys, name, state, min(left, PURGE_STEP))]
-            if not ids:
-                break
-            left -= len(ids)
-            (removed,) = yield [purge_call(keys, name, state, record, ids)]
-            setattr(purged, state.value, getattr(purged, state.value) + removed)
-            if on_step is not None:
-                on_step(purged)
+        place = _place(keys, name, state)
+        left = yield from _purge_place(keys, name, state, place, record, left, purged, on_step)
+        before = 0
+        while state is TaskState.READY and left > 0 and left != before:
+            before = left
+            for line in (yield from lines_of(keys, name)):
+                left = yield from _purge_place(keys, name, state, line, record, left, purged, on_step)
     return purged
 
 
-def purge_call(keys: Keys, name: str, state: TaskState, record: bytes, ids: Sequence[bytes]) -> Command:
-    """Return the call that removes up to 200 tasks of a queue that are ready, or scheduled."""
-    place = keys.ready(name) if state is TaskState.READY else keys.due(name)
+def _purge_place(
+    keys: Keys,
+    name: str,
+    state: TaskState,
+    place: str,
+    record: bytes,
+    left: int,
+    purged: Purged,
+    on_step: OnPurged | None,
+) -> Talk[int]:
+    """Remove up to `left` tasks that are in a place; returns how many are left to be removed elsewhere."""
+    while left > 0:
+        (ids,) = yield [_head(place, state, min(left, PURGE_STEP))]
+        if not ids:
+            break
+        left -= len(ids)
+        (removed,) = yield [purge_call(keys, name, state, record, ids, place)]
+        setattr(purged, state.value, getattr(purged, state.value) + removed)
+        if on_step is not None:
+            on_step(purged)
+    return left
+
+
+def purge_call(
+    keys: Keys, name: str, state: TaskState, record: bytes, ids: Sequence[bytes], place: str = ""
+) -> Command:
+    """Return the call that removes up to 200 tasks of a queue that are ready, or scheduled.
+
+    `place` is the line in which they wait when the limits of a key hold them back.
+    """
+    place = place or _place(keys, name, state)
     hashes = [keys.task, keys.attempts, keys.errors, keys.cancels, keys.keyed, keys.unique]
     named = [*hashes, place, *map(keys.result, ids)]
     return ("EVALSHA", _PURGE_QUEUE, len(named), *named, state.value, record, PURGED_KEPT_MS, *ids)
 
 
-def _head(keys: Keys, name: str, state: TaskState, count: int) -> Command:
-    if state is TaskState.READY:
-        return ("LRANGE", keys.ready(name), 0, count - 1)
-    return ("ZRANGE", keys.due(name), 0, count - 1)
+def _place(keys: Keys, name: str, state: TaskState) -> str:
+    return keys.ready(name) if state is TaskState.READY else keys.due(name)
+
+
+def _head(place: str, state: TaskState, count: int) -> Command:
+    return ("LRANGE" if state is TaskState.READY else "ZRANGE", place, 0, count - 1)
 
 
 def _searched(keys: Keys) -> Talk[set[str]]:

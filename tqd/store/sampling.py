@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 from tqd.store.calls import Command, claimed
 from tqd.store.connection import Link
 from tqd.store.keys import Keys, texts
+from tqd.store.lines import held_of
 from tqd.task.claim import parse_token
 from tqd.task.identity import ID_BYTES, created_ms
 
@@ -31,7 +32,7 @@ _PER_QUEUE = 3
 
 
 class QueueSample:
-    """What one queue holds; -1 is what is not known.
+    """What one queue holds; -1 is what is not known. What the limits of keys hold back is ready, too.
 
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
     is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
@@ -64,16 +65,29 @@ class QueueSampler:
         """Return a sample of each queue, and the number of dead letters (-1: not known)."""
         keys = self._keys
         pauses: Command = ("SMISMEMBER", keys.paused, *queues)
-        counts = [("ZCARD", keys.dead), pauses, *(c for queue in queues for c in _counts(keys, queue))]
+        holding: Command = ("HMGET", keys.holding, *queues)
+        counts = [
+            ("ZCARD", keys.dead),
+            pauses,
+            holding,
+            *(c for queue in queues for c in _counts(keys, queue)),
+        ]
         crews = [("ZRANGE", keys.nodes, 0, MOST_WORKERS), *self._crews(self._nodes)]
         replies = await self._link.exchange([*counts, *crews, *self._claims()])
-        dead, paused, rows = replies[0], _flags(replies[1], len(queues)), replies[2 : len(counts)]
+        dead, paused, rows = replies[0], _flags(replies[1], len(queues)), replies[3 : len(counts)]
+        waiting = (
+            [held_of(count) for count in replies[2]] if isinstance(replies[2], list) else [0] * len(queues)
+        )
         rest = replies[len(counts) :]
         held = await self._held(rest[: len(crews)], rest[len(crews) :])
         now_ms = self._link.clock.now_ms()
         samples = [
-            _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, flag)
-            for place, queue, flag in zip(range(0, len(rows), _PER_QUEUE), queues, paused, strict=True)
+            _sample(
+                rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, flag, more
+            )
+            for place, queue, flag, more in zip(
+                range(0, len(rows), _PER_QUEUE), queues, paused, waiting, strict=True
+            )
         ]
         return samples, _number(dead)
 
@@ -109,12 +123,12 @@ def _flags(reply: Any, number: int) -> list[int]:
     return [int(flag) for flag in reply] if isinstance(reply, list) else [UNKNOWN] * number
 
 
-def _sample(replies: Sequence[Any], claimed: int, now_ms: int, paused: int) -> QueueSample:
+def _sample(replies: Sequence[Any], claimed: int, now_ms: int, paused: int, held: int) -> QueueSample:
     ready, scheduled, head = replies
     known = not any(isinstance(reply, ResponseError) for reply in replies)
     if not known:
         return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, paused)
-    return QueueSample(ready, scheduled, claimed, age_ms(head, now_ms), paused)
+    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms), paused)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:

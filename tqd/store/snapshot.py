@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, LIVING, STRAYS, TASK, Picture
+from tqd.store.audit import ATTEMPTS, CLAIMS, DEAD, ERRORS, FAILURE, HELD, LIVING, STRAYS, TASK, Picture
 from tqd.store.calls import Command
 from tqd.store.connection import SyncLink
 from tqd.store.keys import Keys, texts
@@ -22,18 +22,19 @@ MOST_SCANS = 20_000
 PAGE = 200
 """Entries in one read of a hash: payloads come along, which may be large."""
 
-_LISTS = ("ready:", "parked:", "suspect:")
+_LISTS = ("ready:", HELD, "parked:", "suspect:")
 _HASHES = (CLAIMS, "running:")
 _SIZES = {
-    **dict.fromkeys(_LISTS, "LLEN"), **dict.fromkeys(_HASHES, "HLEN"), "due:": "ZCARD", "bell:": "LLEN",
+    **dict.fromkeys(_LISTS, "LLEN"), **dict.fromkeys(_HASHES, "HLEN"), "bell:": "LLEN",
+    **dict.fromkeys(("due:", "heldkeys:"), "ZCARD"),
 }  # fmt: skip
 _SINGLES = {
     **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS), "HLEN"),
-    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits"), "HLEN"),
+    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits", "holding"), "HLEN"),
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:")
+_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:")
 
 
 class Names:
@@ -89,12 +90,15 @@ class Snapshot:
         places = [*names.places(), DEAD]
         bells = sorted(name for name in names.found if name.startswith("bell:"))
         running = sorted(name for name in names.found if name.startswith("running:"))
-        sizes, other = self._sizes([*_SINGLES, *places, *bells, *running])
+        indexes = sorted(name for name in names.found if name.startswith("heldkeys:"))
+        sizes, other = self._sizes([*_SINGLES, *places, *bells, *running, *indexes])
         unread = {name for name, size in sizes.items() if size > self._limit}
         # Before the payloads: what is kept beside a task is written with it, and goes with it.
         beside = {name: self._beside(name) for name in STRAYS if name in sizes}
         payloads = self._hash(TASK, sizes)
         counted = self._hash(ATTEMPTS, sizes) | self._hash(ERRORS, sizes)
+        lines = {name: texts(self._scanned("ZSCAN", name)) for name in indexes if name in sizes}
+        holding = dict(self._holding()) if "holding" in sizes else {}
         held = {place: list(self._place(place)) for place in places if place in sizes}
         if not names.complete:
             unread |= {"ready:*"}
@@ -112,6 +116,8 @@ class Snapshot:
             endless=self._endless(expiring[: self._limit]),
             other_type=sorted(other),
             unread=unread,
+            held_keys={name.removeprefix("heldkeys:"): frozenset(keys) for name, keys in lines.items()},
+            holding=holding,
         )
 
     def _scan(self) -> tuple[set[str], bool]:
@@ -138,6 +144,11 @@ class Snapshot:
         if name != "unique":
             return {identity: identity for identity in self._scanned("HSCAN", name)}
         return {key: held for rows in self._pages("HSCAN", name) for key, held in _pairs(rows)}
+
+    def _holding(self) -> Iterator[tuple[str, int]]:
+        for rows in self._pages("HSCAN", "holding"):
+            for queue, count in _pairs(rows):
+                yield queue.decode(errors="replace"), int(count) if count.isdigit() else -1
 
     def _place(self, name: str) -> Iterable[bytes]:
         if name.startswith(_LISTS):

@@ -14,6 +14,7 @@ from typing import Any
 from tqd.errors import WireError
 from tqd.store.connection import redis_ms, whole_ms
 from tqd.store.keys import Keys
+from tqd.store.lines import held_back
 from tqd.store.talk import Talk
 from tqd.task.cancelling import CancelMark, read_mark
 from tqd.task.claim import Counts, parse_token
@@ -42,7 +43,7 @@ class TaskView:
     `ready:default`, `claims:<worker>`. `position` counts from 1 among the ready tasks, or the suspects, of
     a queue; 0: not known. `counts` are None for a task that was never given back, retried or replayed.
     `envelope` is None when it cannot be read (`problem`) or is gone. `mark`: somebody has asked for its end.
-    `unique` is the key that it holds.
+    `unique` is the key that it holds, `held_by` the limit key whose limits hold it back.
     """
 
     id: str
@@ -62,6 +63,7 @@ class TaskView:
     replayed_ms: int = 0
     mark: CancelMark | None = None
     unique: str = ""
+    held_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ def listed(keys: Keys, queues: Sequence[str], state: TaskState | None, limit: in
         more |= yield from _claimed(keys, queues, limit, found)
     if state in (None, TaskState.READY):
         more |= yield from _listed(keys.ready, TaskState.READY, queues, limit, found)
+        more |= yield from _lined(keys, queues, limit, found)
     if state in (None, TaskState.SCHEDULED):
         more |= yield from _scheduled(keys, queues, limit, found)
     if state in (None, TaskState.SUSPECT):
@@ -143,14 +146,16 @@ def _ended(view: TaskView, identity: bytes, dead: float | None, letter: bytes | 
 
 def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
     """Look into every place where a living task can be."""
-    name, queue = (view.envelope.name, view.envelope.queue) if view.envelope else ("", "")
-    due, parked, suspect, ready, length, nodes = yield [
+    task = view.envelope
+    name, queue, key = (task.name, task.queue, task.limit_key) if task else ("", "", "")
+    due, parked, suspect, ready, length, nodes, lined = yield [
         ("ZSCORE", keys.due(queue), identity),
         ("LPOS", keys.parked(name), identity, "MAXLEN", DEPTH),
         ("LPOS", keys.suspect(queue), identity, "MAXLEN", DEPTH),
         ("LPOS", keys.ready(queue), identity, "MAXLEN", DEPTH),
         ("LLEN", keys.ready(queue)),
         ("ZRANGE", keys.nodes, 0, MOST_WORKERS - 1),
+        ("LPOS", keys.held(queue, key), identity, "MAXLEN", DEPTH),
     ]
     if due is not None:
         view.state, view.place, view.due_ms = TaskState.SCHEDULED, f"due:{queue}", whole_ms(due)
@@ -163,6 +168,10 @@ def _find(keys: Keys, identity: bytes, view: TaskView) -> Talk[None]:
         return
     if ready is not None:
         view.state, view.place, view.position = TaskState.READY, f"ready:{queue}", ready + 1
+        return
+    if lined is not None:
+        view.state, view.place, view.position = TaskState.READY, f"held:{queue}:{key}", lined + 1
+        view.held_by = key
         return
     workers = yield from workers_of(keys, nodes)
     held = yield [("HGET", keys.claims(worker), identity) for worker in workers]
@@ -224,6 +233,15 @@ def _listed(
         if len(ids) > room:
             return True
     return False
+
+
+def _lined(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskView]) -> Talk[bool]:
+    rows, more = yield from held_back(keys, queues, limit - len(found))
+    for row in rows:
+        view = TaskView(id=row.task_id.hex(), state=TaskState.READY, place=row.place, queue=row.queue)
+        view.position, view.held_by = row.position, row.key
+        found.append(view)
+    return more
 
 
 def _scheduled(keys: Keys, queues: Sequence[str], limit: int, found: list[TaskView]) -> Talk[bool]:

@@ -7,6 +7,7 @@ anywhere is bound by what Redis has.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from tqd.task.model import DEFAULT_QUEUES
@@ -18,6 +19,8 @@ WINDOW_MS = 10_000
 """The length of the windows in which is counted how many tasks are taken from a queue with a depth."""
 
 _SMOOTH_S = 0.1
+_OF_KEYS = re.compile(r"k(\d+):([\d.]+):(\d+):(.*)", re.DOTALL)
+"""What stands before the publisher when keys have limits; to those who do not know of it, a part of him."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,7 @@ class QueueLimit:
     """The limits of one queue, over all workers and producers of the namespace; 0 is none.
 
     `max_depth`: tasks that wait, ready and scheduled. `concurrency`: tasks that run at once. `rate_per_s`:
-    starts per second; up to `burst` at once after a pause.
+    starts per second; up to `burst` at once after a pause. `key_…`: the same for the tasks of each limit key.
     """
 
     queue: str
@@ -33,25 +36,46 @@ class QueueLimit:
     concurrency: int = 0
     rate_per_s: float = 0.0
     burst: int = 0
+    key_concurrency: int = 0
+    key_rate_per_s: float = 0.0
+    key_burst: int = 0
 
     @property
     def bucket(self) -> int:
         """Return the burst that counts: the one that was set, else a tenth of a second's worth."""
-        return self.burst or max(1, math.ceil(self.rate_per_s * _SMOOTH_S))
+        return _bucket(self.burst, self.rate_per_s)
+
+    @property
+    def key_bucket(self) -> int:
+        """Return the burst of each key that counts."""
+        return _bucket(self.key_burst, self.key_rate_per_s)
 
     def record(self) -> str:
         """Return what the scripts read, without the name of who says so."""
-        return f"{self.max_depth}:{self.concurrency}:{self.rate_per_s:.6f}:{self.bucket}"
+        text = f"{self.max_depth}:{self.concurrency}:{self.rate_per_s:.6f}:{self.bucket}"
+        if not (self.key_concurrency or self.key_rate_per_s):
+            return text
+        return f"{text}:k{self.key_concurrency}:{self.key_rate_per_s:.6f}:{self.key_bucket}"
 
     def __str__(self) -> str:
-        rate = f"{self.rate_per_s:g}/s" if self.rate_per_s else ""
         pairs = {
             "max_depth": self.max_depth,
             "concurrency": self.concurrency,
-            "rate": rate,
+            "rate": _per_s(self.rate_per_s),
             "burst": self.burst,
+            "key_concurrency": self.key_concurrency,
+            "key_rate": _per_s(self.key_rate_per_s),
+            "key_burst": self.key_burst,
         }
         return f"{self.queue}: " + ", ".join(f"{name} {value}" for name, value in pairs.items() if value)
+
+
+def _bucket(burst: int, rate_per_s: float) -> int:
+    return burst or max(1, math.ceil(rate_per_s * _SMOOTH_S))
+
+
+def _per_s(rate: float) -> str:
+    return f"{rate:g}/s" if rate else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +101,19 @@ def read_limit(queue: str, record: bytes) -> tuple[QueueLimit, str] | None:
     """Return the limits in a record of Redis and who published them; None when it is none of ours."""
     try:
         depth, concurrency, rate, burst, publisher = record.decode().split(":", 4)
+        of_keys = _OF_KEYS.fullmatch(publisher)
+        key_concurrency, key_rate, key_burst, publisher = (
+            of_keys.groups() if of_keys else (0, 0, 0, publisher)
+        )
         limit = QueueLimit(
             queue=queue,
             max_depth=int(depth),
             concurrency=int(concurrency),
             rate_per_s=float(rate),
             burst=int(burst),
+            key_concurrency=int(key_concurrency),
+            key_rate_per_s=float(key_rate),
+            key_burst=int(key_burst),
         )
     except ValueError:
         return None

@@ -1,6 +1,8 @@
 """A schedule as it stands in Redis, and the envelope of a task that it fires.
 
-    <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs, unique key]
+    <app>\n[1, task, queue, spec, zone, catch up, limit, args, kwargs, unique key, limit key]
+
+The limit key is left out when there is none.
 
 What follows the app may be signed (`seal`), as what a schedule fires is signed by a keeper: who can write
 into Redis must not have it sign. The app is readable without msgpack, because the script that replaces an
@@ -15,6 +17,7 @@ from typing import Any
 
 from tqd.errors import Malformed
 from tqd.schedule.entry import MOST_LIMIT, CatchUp, Entry
+from tqd.task.limit_key import is_key
 from tqd.task.model import NO_OPTIONS
 from tqd.wire.envelope import encode_envelope
 from tqd.wire.packing import pack, unpack_versioned, verify
@@ -25,13 +28,27 @@ MAX_BYTES = 65 * 1_048_576
 """The largest payload that may be configured, and the rest of a record."""
 
 SLOT_HEADER = "tqd.slot"
-_ROOTS = ("version", "task", "queue", "spec", "tz", "catch_up", "limit", "args", "kwargs", "held")
+_ROOTS = (
+    "version",
+    "task",
+    "queue",
+    "spec",
+    "tz",
+    "catch_up",
+    "limit",
+    "args",
+    "kwargs",
+    "held",
+    "limit_key",
+)
 
 
 def encode_entry(app: str, entry: Entry, seal: Seal | None = None) -> bytes:
     """Return the bytes of an app's schedule, without its name; `seal` signs them for this name."""
     head = [VERSION, entry.task, entry.queue, entry.spec, entry.tz, entry.catch_up.value]
     parts = [*head, entry.catch_up_limit, list(entry.args), dict(entry.kwargs), entry.held]
+    if entry.limit_key:
+        parts.append(entry.limit_key)
     packed = pack(parts, _ROOTS)
     if seal is not None:
         packed = seal.seal(_subject(entry.name, app.encode()), packed)
@@ -62,9 +79,9 @@ def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
         raise Malformed("schedule: no app is named")
     packed = unsealed(rest) if is_sealed(rest) else rest
     parts = unpack_versioned(packed, VERSION, "schedule", MAX_BYTES)
-    if len(parts) != len(_ROOTS):
-        raise Malformed(f"schedule: {len(parts)} fields, expected {len(_ROOTS)}")
-    _, task, queue, spec, tz, catch_up, limit, args, kwargs, held = parts
+    if not len(_ROOTS) - 1 <= len(parts) <= len(_ROOTS):
+        raise Malformed(f"schedule: {len(parts)} fields, expected {len(_ROOTS) - 1} or {len(_ROOTS)}")
+    _, task, queue, spec, tz, catch_up, limit, args, kwargs, held, *keys = parts
     for what, value in (("task", task), ("queue", queue), ("spec", spec), ("zone", tz)):
         if type(value) is not str or not value:
             raise Malformed(f"schedule: the {what} is no text, or empty")
@@ -77,9 +94,12 @@ def decode_entry(name: str, data: bytes) -> tuple[str, Entry]:
     verify([args, kwargs])
     if type(held) is not bytes or held[:1] not in (b"", b"s", b"d"):
         raise Malformed("schedule: the unique key is none")
+    if keys and not is_key(keys[0]):
+        raise Malformed("schedule: the limit key is none")
     entry = Entry(
         name=name, task=task, queue=queue, spec=spec, tz=tz, catch_up=CatchUp(catch_up),
         catch_up_limit=limit, args=args, kwargs=kwargs, held=held,
+        limit_key=keys[0] if keys else "",
     )  # fmt: skip
     return app.decode(errors="replace"), entry
 
@@ -92,8 +112,9 @@ def entry_envelope(entry: Entry, now_ms: int, slot: str, max_bytes: int = MAX_BY
     headers = {SLOT_HEADER: slot} if slot else None
     args: list[Any] = list(entry.args)
     return encode_envelope(
-        entry.task, args, dict(entry.kwargs), entry.queue, now_ms, NO_OPTIONS, headers, max_bytes
-    )
+        entry.task, args, dict(entry.kwargs), entry.queue, now_ms, NO_OPTIONS, headers, max_bytes,
+        entry.limit_key,
+    )  # fmt: skip
 
 
 def slot_of(headers: Mapping[str, str]) -> datetime | None:

@@ -1,6 +1,6 @@
 """The envelope: all that is needed to run a task, as one versioned msgpack array.
 
-    [1, name, args, queue, enqueued ms, kwargs, options, headers]
+    [1, name, args, queue, enqueued ms, kwargs, options, headers, limit key]
 
 Trailing empty ones are left out. Options are an array as well, in the order of `TaskOptions`, also trimmed. A
 later version may only begin with a larger number. The bytes' size limits their memory: see `packing`.
@@ -14,6 +14,7 @@ from typing import Any
 
 from tqd.errors import Malformed
 from tqd.task.model import NO_OPTIONS, TaskOptions
+from tqd.wire.limit_key import decode_limit_key, encode_limit_key
 from tqd.wire.packing import (
     DEFAULT_MAX_BYTES,
     SMALL_BYTES,
@@ -29,9 +30,9 @@ from tqd.wire.seal import is_sealed, unsealed
 VERSION = 1
 
 _OPTIONS = tuple(field.name for field in fields(TaskOptions))
-_FEWEST, _MOST = 5, 8
+_FEWEST, _MOST = 5, 9
 _MOST_SECONDS = 2**32
-_ROOTS = ("version", "name", "args", "queue", "enqueued_ms", "kwargs", "options", "headers")
+_ROOTS = ("version", "name", "args", "queue", "enqueued_ms", "kwargs", "options", "headers", "limit_key")
 
 
 class Envelope:
@@ -40,7 +41,7 @@ class Envelope:
     `options` are those of this call only; `args` and `kwargs` are not decoded yet (`Signature.decode`).
     """
 
-    __slots__ = ("args", "enqueued_ms", "headers", "kwargs", "name", "options", "queue")
+    __slots__ = ("args", "enqueued_ms", "headers", "kwargs", "limit_key", "name", "options", "queue")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Envelope:
         enqueued_ms: int,
         options: TaskOptions,
         headers: dict[str, str],
+        limit_key: str = "",
     ) -> None:
         self.name = name
         self.args = args
@@ -59,6 +61,7 @@ class Envelope:
         self.enqueued_ms = enqueued_ms
         self.options = options
         self.headers = headers
+        self.limit_key = limit_key
 
     def __repr__(self) -> str:
         return f"Envelope(name={self.name!r}, queue={self.queue!r}, enqueued_ms={self.enqueued_ms})"
@@ -80,13 +83,16 @@ def encode_envelope(
     options: TaskOptions = NO_OPTIONS,
     headers: dict[str, str] | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    limit_key: str = "",
 ) -> bytes:
     """Return the bytes of a task; `args` and `kwargs` are what `Signature.encode` returned.
 
     Raises Unserialisable when they are more than `max_bytes`, or hold what msgpack cannot carry.
     """
     parts: list[Any] = [VERSION, name, args, queue, enqueued_ms]
-    if headers:
+    if limit_key:
+        parts += (kwargs, _option_values(options), headers or {}, encode_limit_key(limit_key))
+    elif headers:
         parts += (kwargs, _option_values(options), headers)
     elif options is not NO_OPTIONS and options != NO_OPTIONS:
         parts += (kwargs, _option_values(options))
@@ -141,7 +147,8 @@ def decode_envelope(data: bytes, max_bytes: int = DEFAULT_MAX_BYTES) -> Envelope
             verify(value)
     options = _options(more[1]) if len(more) > 1 else NO_OPTIONS
     headers = _headers(more[2]) if len(more) > 2 else {}
-    return Envelope(name, args, kwargs, queue, enqueued_ms, options, headers)
+    limit_key = decode_limit_key(more[3]) if len(more) > 3 else ""
+    return Envelope(name, args, kwargs, queue, enqueued_ms, options, headers, limit_key)
 
 
 def _unsealed_parts(data: bytes, max_bytes: int, error: Malformed) -> list[Any]:

@@ -34,6 +34,22 @@ def tq(_nothing_declared_before: None, redis_url: str) -> Iterator[TaskQueue]:
         yield queue
 
 
+def test_a_field_or_the_call_says_the_limit_key(tq: TaskQueue, worker: HandWorker) -> None:
+    class Report(Task, app=tq, limit_by="customer"):
+        customer: str
+        pages: int = 1
+
+        async def execute(self) -> None: ...
+
+    Report(customer="acme").enqueue()
+    Report(customer="acme").using(limit_key="other").enqueue()
+    assert sorted(task.limit_key for task in envelopes(worker)) == ["acme", "other"]
+    with pytest.raises(RegistrationError, match=r"limit_by is 'client'.* one of customer"):
+
+        class Wrong(Task, app=tq, limit_by="client"):
+            customer: str
+
+
 def test_a_class_with_its_queue_enqueues_its_fields(tq: TaskQueue, worker: HandWorker) -> None:
     class Report(Task, app=tq, name="report", queue="low_priority", max_retries=5):
         day: date

@@ -22,11 +22,13 @@ from tests.support.store_driver import (
 )
 from tqd import TaskQueue
 from tqd.clock import wall_ms
+from tqd.store import calls
 from tqd.store.audit import Kind
 from tqd.store.auditor import Auditor, Report
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.task.claim import parse_token
 from tqd.task.identity import task_id
+from tqd.task.queue_limit import QueueLimit
 from tqd.wire.envelope import encode_envelope
 
 Break = Callable[[StoreDriver], object]
@@ -151,6 +153,45 @@ def endless_bucket(driver: StoreDriver) -> None:
     driver.client.set(driver.keys.rate("default"), "1:1")
 
 
+def lined_up(driver: StoreDriver) -> bytes:
+    """Let a task wait in the line of its key, and return its id."""
+    rules = [QueueLimit(queue="default", key_concurrency=1)]
+    driver.run(calls.limit(driver.keys, "here", rules, take_over=True))
+    driver.enqueue(2, 1, key="k")
+    driver.settle(*map(complete, driver.claim().claims))
+    return identity(1)
+
+
+def in_a_line_and_ready(driver: StoreDriver) -> None:
+    driver.client.rpush(driver.keys.ready("default"), lined_up(driver))
+
+
+def twice_in_a_line(driver: StoreDriver) -> None:
+    driver.client.rpush(driver.keys.held("default", "k"), lined_up(driver))
+
+
+def lined_up_without_payload(driver: StoreDriver) -> None:
+    driver.client.hdel(driver.keys.task, lined_up(driver))
+
+
+def a_line_that_nobody_knows(driver: StoreDriver) -> None:
+    lined_up(driver)
+    driver.client.delete(driver.keys.held_keys("default"), driver.keys.holding)
+
+
+def a_line_that_is_not_there(driver: StoreDriver) -> None:
+    driver.client.zadd(driver.keys.held_keys("default"), {"nobody": 5})
+
+
+def a_wrong_count(driver: StoreDriver) -> None:
+    lined_up(driver)
+    driver.client.hset(driver.keys.holding, "default", 7)
+
+
+def a_count_of_nothing(driver: StoreDriver) -> None:
+    driver.client.hset(driver.keys.holding, "default", 7)
+
+
 BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (in_two_lists, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
     (twice_in_a_list, {Kind.SEVERAL_PLACES}, {1: "ready:default"}),
@@ -172,6 +213,12 @@ BREAKS: list[tuple[Break, set[Kind], dict[int, str]]] = [
     (key_of_nobody, {Kind.STRAY_KEY}, {}),
     (mark_of_nobody, {Kind.STRAY_MARK}, {1: "ready:default"}),
     (claims_of_nobody, {Kind.NO_OWNER}, {1: "claims:w1"}),
+    (in_a_line_and_ready, {Kind.SEVERAL_PLACES}, {1: "held:default:k"}),
+    (lined_up_without_payload, {Kind.NO_PAYLOAD}, {}),
+    (a_line_that_nobody_knows, {Kind.MISCOUNT}, {1: "held:default:k"}),
+    (a_line_that_is_not_there, {Kind.MISCOUNT}, {}),
+    (a_wrong_count, {Kind.MISCOUNT}, {1: "held:default:k"}),
+    (a_count_of_nothing, {Kind.MISCOUNT}, {}),
     (two_tokens, {Kind.RINGING}, {}),
     (endless_result, {Kind.ENDLESS}, {}),
     (endless_bucket, {Kind.ENDLESS}, {}),
@@ -204,6 +251,16 @@ def test_what_somebody_broke_is_named_and_mended(
     assert all(found.mended for found in mended.found)
     assert auditor.audit().found == ()
     assert driver.places() == places
+
+
+def test_a_task_that_is_twice_in_a_line_is_left_there_once_and_counted(
+    driver: StoreDriver, auditor: Auditor
+) -> None:
+    twice_in_a_line(driver)
+    assert kinds(auditor.audit()) == {Kind.SEVERAL_PLACES, Kind.MISCOUNT}
+    while auditor.audit(mend=True).found:
+        pass
+    assert driver.places() == {1: "held:default:k"}
 
 
 def test_a_task_that_was_put_back_into_its_queue_rings(driver: StoreDriver, auditor: Auditor) -> None:

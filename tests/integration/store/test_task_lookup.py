@@ -10,12 +10,13 @@ import pytest
 from tests.support.hand_worker import HandWorker
 from tests.support.redis_server import RedisServer
 from tqd import TaskQueue
-from tqd.store import task_lookup
+from tqd.store import calls, task_lookup
 from tqd.store.connection import Endpoint, SyncLink
 from tqd.store.keys import Keys
 from tqd.store.talk import Talk, lead
 from tqd.store.task_lookup import DEPTH, Listed, TaskView
 from tqd.task.model import DEFAULT_QUEUES, TaskState
+from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import reclaimed
 
 T = TypeVar("T")
@@ -67,6 +68,31 @@ def test_a_ready_task_has_a_place_and_a_position(desk: Desk) -> None:
     assert (view.envelope.name, view.envelope.args, view.envelope.kwargs) == ("b", [1], {"to": "x"})
     assert (view.counts, view.replays, view.problem) == (None, 0, "")
     assert abs(view.now_ms - view.envelope.enqueued_ms) < 60_000
+
+
+def test_a_task_that_the_limits_of_its_key_hold_back_is_ready_and_tells_the_key(desk: Desk) -> None:
+    rules = [QueueLimit(queue="default", key_concurrency=1)]
+    desk.link.call(calls.limit(KEYS, "here", rules, take_over=True))
+    handles = [desk.tq.named("a").using(limit_key="customer: 42").enqueue(n) for n in range(3)]
+    desk.worker.take(handles[0])
+    assert desk.worker.claim() == {}
+    view = desk.show(handles[2].identity)
+    assert (view.state, view.place, view.position) == (TaskState.READY, "held:default:customer: 42", 2)
+    assert view.held_by == "customer: 42"
+    assert handles[2].status() is TaskState.READY
+    assert desk.places(TaskState.READY) == ["held:default:customer: 42"] * 2
+    assert desk.ls(TaskState.READY, 1).more and not desk.ls(TaskState.READY, 2).more
+
+
+def test_a_replayed_letter_is_limited_by_its_key_again(desk: Desk) -> None:
+    rules = [QueueLimit(queue="default", key_concurrency=1)]
+    desk.link.call(calls.limit(KEYS, "here", rules, take_over=True))
+    handles = [desk.tq.named("a").using(limit_key="k").enqueue(n) for n in range(2)]
+    desk.worker.bury(desk.worker.take(handles[0]))
+    assert list(desk.worker.claim()) == [handles[1].identity]
+    desk.tq.dead.replay(handles[0].id)
+    assert desk.worker.claim() == {}
+    assert desk.show(handles[0].identity).held_by == "k"
 
 
 def test_a_claimed_task_has_its_worker_and_its_counts(desk: Desk) -> None:

@@ -118,6 +118,21 @@ def test_a_unique_task_has_the_key_of_these_arguments(tq: TaskQueue) -> None:
     assert tq.registry.schedules()[-1].held == b"dsweep\0=k"
 
 
+def test_a_limited_task_has_the_key_of_these_arguments(tq: TaskQueue) -> None:
+    @tq.every("1h", args=["acme"])
+    @tq.task(limit_by="customer")
+    async def report(customer: str) -> None: ...
+
+    (entry,) = tq.registry.schedules()
+    assert entry.limit_key == "acme"
+
+    @tq.task(limit_by="tags")
+    async def sweep(tags: list[str]) -> None: ...
+
+    with pytest.raises(RegistrationError, match="limit_by tags: a list is no limit key"):
+        tq.every("1h", args=[["a"]])(sweep)
+
+
 def test_the_same_declaration_again_is_the_same_schedule(tq: TaskQueue) -> None:
     def sweep() -> None: ...
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tqd.app import Handler
-from tqd.client.options import PLAIN, placement
+from tqd.client.options import PLAIN, key_parameter, placement
 from tqd.client.route import Route
 from tqd.client.submission import new_task
 from tqd.client.task_function import Call
@@ -104,3 +104,45 @@ def test_what_is_signed_takes_no_waiting_tasks_place() -> None:
         else:
             with pytest.raises(ValueError, match="signing keys"):
                 new_task(signed, ID, 5000, 10_000, seal)
+
+
+# -- limit keys ----------------------------------------------------------------------------------
+
+
+def bill(customer: str | None, amount: int = 5, region: str = "eu") -> None: ...
+
+
+def limited(by: str | None, *args: Any, key: str | None = None, **kwargs: Any) -> str:
+    handler = Handler("bill", bill, NO_OPTIONS, limit_by=key_parameter(bill, by))
+    route = Route("bill", handler, placement(NO_OPTIONS, None, None, None, limit_key=key))
+    return decode_envelope(new_task(Call(route, args, kwargs), ID, 1, 10_000).envelope).limit_key
+
+
+def test_the_limit_key_is_an_argument_or_its_default_or_what_the_call_says() -> None:
+    assert limited("customer", "acme") == limited("customer", customer="acme") == "acme"
+    assert limited("region", "acme") == "eu"
+    assert limited("amount", "acme", 7) == "7"
+    assert limited("customer", "acme", key="other") == limited(None, "acme", key="other") == "other"
+    assert limited("customer", None) == limited(None, "acme") == ""
+
+
+def test_an_argument_that_can_be_no_key_is_refused_with_its_name() -> None:
+    def job(tags: list[str]) -> None: ...
+
+    handler = Handler("job", job, NO_OPTIONS, limit_by=key_parameter(job, "tags"))
+    with pytest.raises(TypeError, match="limit_by tags: a list is no limit key"):
+        new_task(Call(Route("job", handler, PLAIN), (["a"],), {}), ID, 1, 10_000)
+
+
+def test_limits_by_a_parameter_that_is_not_there_are_refused_where_they_are_written() -> None:
+    def star(*args: int, **kwargs: int) -> None: ...
+
+    for function, name in ((bill, "client"), (bill, ""), (bill, 5), (star, "args"), (star, "kwargs")):
+        with pytest.raises(RegistrationError, match="the name of a parameter of the task, one of"):
+            key_parameter(function, name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, 5, "\ud800"])
+def test_a_limit_key_that_is_none_is_refused_where_it_is_written(key: Any) -> None:
+    with pytest.raises(RegistrationError, match=r"limit_key is .*: it is a text of 1 to 200 characters"):
+        placement(NO_OPTIONS, None, None, None, limit_key=key)

@@ -20,6 +20,11 @@ def test_a_queue_has_the_limits_that_its_table_names_and_no_others() -> None:
     )
 
 
+def test_limits_of_keys_stand_beside_those_of_the_queue() -> None:
+    table = {"mail": {"key_concurrency": 2, "key_rate": "60/m", "key_burst": 3}}
+    assert limits(table) == (QueueLimit(queue="mail", key_concurrency=2, key_rate_per_s=1.0, key_burst=3),)
+
+
 @pytest.mark.parametrize(
     ("rate", "per_s"),
     [("10/s", 10.0), ("600/m", 10.0), ("9/h", 0.0025), (3, 3.0), (0.5, 0.5), (0, 0.0), (" 1.5/s ", 1.5)],
@@ -51,6 +56,10 @@ def test_a_rate_is_told_per_second_minute_or_hour(rate: object, per_s: float) ->
         ({"mail": {"rate": float("nan")}}, "mail.rate must be"),
         ({"mail": {"rate": "0.001/h"}}, "mail.rate must be"),
         ({"mail": {"burst": 5}}, "mail.burst must be a whole number"),
+        ({"mail": {"key_burst": 5, "rate": 5}}, "mail.key_burst must be a whole number"),
+        ({"mail": {"key_rate": "often"}}, 'mail.key_rate must be like "10/s"'),
+        ({"mail": {"key_concurrency": 1001}}, "mail.key_concurrency must be a whole number, 0 to 1,000"),
+        ({"mail": {"key_max_depth": 5}}, "mail.key_max_depth is no limit; did you mean"),
     ],
 )
 def test_a_limit_that_cannot_be_is_named_with_its_rule(table: Any, rule: str) -> None:

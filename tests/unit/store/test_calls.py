@@ -35,8 +35,9 @@ KEYS = Keys("ns")
 LUA = Path(calls.__file__).parent / "lua"
 LUA_LINES = 80
 """The ceiling; the aim is 55."""
-LONGER = {"claim.lua": 115}
-"""The claim is one transition with the due, the paused, the limited and the lost: it cannot be two."""
+LONGER = {"claim.lua": 125, "enqueue_unique.lua": 95}
+"""Each is one transition and cannot be two: the claim with the due, the paused, the limited and the lost, the
+other with a task that may wait anywhere."""
 COUNTS = Counts(1, 2, 3)
 ERROR = ErrorInfo(type="ValueError", message="no", traceback="")
 
@@ -69,7 +70,14 @@ def test_all_keys_of_a_shard_share_a_hash_tag() -> None:
     named = [getattr(keys, name) for name in Keys.__slots__ if name not in ("prefix", "shard")]
     made = [keys.ready("q"), keys.due("q"), keys.bell("q"), keys.claims("w"), keys.workers("n")]
     made += [keys.parked("x"), keys.result(b"\x01"), keys.producer("p"), keys.replay(b"\x01")]
-    made += [keys.running("q"), keys.rate("q"), keys.flow("q")]
+    made += [
+        keys.running("q"),
+        keys.rate("q"),
+        keys.flow("q"),
+        keys.held("q", "k"),
+        keys.held_keys("q"),
+        keys.run_keys("q"),
+    ]
     assert all(key.startswith("{shop:3}:") for key in named + made)
     assert len(set(named + made)) == len(named + made)
 

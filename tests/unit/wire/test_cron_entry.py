@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,19 @@ def test_the_bytes_of_version_1_stay_what_they_are() -> None:
     entry = Entry(name="n", task="t", queue="q", spec="every 1s", args=[], kwargs={})
     assert encode_entry("shop:tq", entry) == data
     assert decode_entry("n", data) == ("shop:tq", entry)
+
+
+def test_a_schedule_may_have_a_limit_key_which_its_tasks_get() -> None:
+    entry = replace(ENTRY, limit_key="customer-42")
+    assert decode_entry("n", encode_entry("shop:tq", entry)) == ("shop:tq", entry)
+    assert decode_envelope(entry_envelope(entry, 5, SLOT)).limit_key == "customer-42"
+    assert decode_envelope(entry_envelope(ENTRY, 5, SLOT)).limit_key == ""
+
+
+@pytest.mark.parametrize("more", [[""], [5], ["x" * 201], [b"k"], ["k", "k"]])
+def test_what_is_no_limit_key_is_no_schedule(more: list[object]) -> None:
+    with pytest.raises(Malformed, match="schedule:"):
+        decode_entry("n", b"app\n" + msgpack.packb([*PARTS, *more]))
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"app", b"app\n", b"app\n\xc1", b"app\n\x80", b"app\n\x91\x01"])

@@ -62,6 +62,9 @@ ENVELOPES = {
     "envelope_1_clocks": Envelope(
         "shop.pay", [], {}, "default", 0, TaskOptions(expires_s=60.0, deadline_s=2e9, delay_s=1.5), {}
     ),
+    "envelope_1_limit_key": Envelope(
+        "shop.pay", [1], {}, "default", 1_700_000_000_000, NO_OPTIONS, {}, "customer é"
+    ),
     "envelope_1_ext": Envelope("shop.pay", EXT_VALUES, {}, "default", 0, NO_OPTIONS, {}),
 }
 
@@ -123,6 +126,7 @@ def test_an_envelope_of_version_1_is_read_and_written(name: str) -> None:
         expected.enqueued_ms,
         expected.options,
         expected.headers,
+        limit_key=expected.limit_key,
     )
 
 

@@ -3,14 +3,14 @@
 -- KEYS[2] task            hash id -> envelope
 -- KEYS[3] ready:<queue>   list of ids
 -- KEYS[4] bell:<queue>    list, at most one token
--- KEYS[5] limits          hash queue -> max depth:...; of a queue with a depth also due:<queue> and
---                         flow:<queue> are read, by the prefix of this key
+-- KEYS[5] limits          hash queue -> max depth:...; of a queue with a depth also due:<queue>,
+--                         holding and flow:<queue> are read, by the prefix of this key
 -- ARGV[1] number of this call, rising by producer
 -- ARGV[2] s that the producer's number is remembered
 -- ARGV[3..] id, envelope, id, envelope, ... (1 to 1000 tasks)
 -- Returns the number of tasks stored; 0 when this call was stored before (its reply was lost). When the
--- queue would hold more than its depth, ready and scheduled, nothing is stored: {tasks there, depth, flow or ''}.
--- Cost: O(tasks), 7 commands; 3 more when the queue has a depth.
+-- queue would hold more than its depth, ready (held back, too) and scheduled, nothing is stored: {tasks there, depth, flow or ''}.
+-- Cost: O(tasks), 7 commands; 4 more when the queue has a depth.
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then
   return 0
@@ -25,6 +25,7 @@ local queue = string.sub(KEYS[3], #prefix + 7)
 local depth = tonumber(string.match(redis.call('HGET', KEYS[5], queue) or '', '^(%d+):')) or 0
 if depth > 0 then
   waiting = waiting + redis.call('ZCARD', prefix .. 'due:' .. queue)
+    + (tonumber(redis.call('HGET', prefix .. 'holding', queue)) or 0)
   if waiting + #ids > depth then
     return { waiting, depth, redis.call('GET', prefix .. 'flow:' .. queue) or '' }
   end

@@ -4,7 +4,8 @@
 -- KEYS[4] errors    hash id -> errors         KEYS[5] cancels   hash id -> ms:reason
 -- KEYS[6] unique    hash key -> id            KEYS[7] keyed     hash id -> scope (s or d) and key
 -- KEYS[8] ready:<queue> list    KEYS[9] due:<queue> zset id -> ms    KEYS[10] bell:<queue> list
--- KEYS[11] limits hash queue -> max depth:...; of a queue with a depth also flow:<queue>, by its prefix
+-- KEYS[11] limits hash queue -> max depth:...; of a queue with a depth also flow:<queue>, by its prefix;
+-- of a task with a limit key that is to be replaced also the line in which it may wait (see parts/lines.lua)
 -- ARGV[1] number of this call, rising by producer    ARGV[2] s that it is remembered
 -- ARGV[3] ids of the ready list looked through from either end, for a task that is to be replaced
 -- ARGV[4..] id, envelope, due ms (0: ready), scope and key, 1 to replace or 0, ... (1 to 1000 tasks)
@@ -21,23 +22,33 @@ for k, size in pairs({ [2] = 'HLEN', [3] = 'HLEN', [4] = 'HLEN', [5] = 'HLEN', [
   redis.call(size, KEYS[k]) -- a key of another kind fails here or in the next lines, before the first write
 end
 local ready, due, ringing = KEYS[8], KEYS[9], redis.call('LLEN', KEYS[10])
+local prefix = string.sub(KEYS[11], 1, -7)
+local queue = string.sub(ready, #prefix + 7)
+-- include parts/limit_key.lua
+-- include parts/lines.lua
+local function line_of(envelope)
+  local key = limit_key(envelope)
+  return key and prefix .. 'held:' .. queue .. ':' .. key
+end
 local function next_due() return redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] end
 local head, ring, answer = next_due(), false, {}
-local function waits(id)
-  return redis.call('ZSCORE', due, id) and 'due'
-    or redis.call('LPOS', ready, id, 'MAXLEN', ARGV[3]) and 1
-    or redis.call('LPOS', ready, id, 'RANK', -1, 'MAXLEN', ARGV[3]) and -1
+local function waits(id) -- returns where; for a list also from which end it was found
+  if redis.call('ZSCORE', due, id) then return due end
+  for _, list in ipairs({ ready, line_of(redis.call('HGET', KEYS[2], id)) }) do
+    for _, rank in ipairs({ 1, -1 }) do
+      if type(redis.pcall('LPOS', list, id, 'RANK', rank, 'MAXLEN', ARGV[3])) == 'number' then return list, rank end
+    end
+  end
 end
 local function put(id, due_ms)
   if due_ms > 0 then redis.call('ZADD', due, due_ms, id) return end
   redis.call('RPUSH', ready, id)
   ring = true
 end
-local prefix = string.sub(KEYS[11], 1, -7)
-local queue = string.sub(ready, #prefix + 7)
 local depth = tonumber(string.match(redis.call('HGET', KEYS[11], queue) or '', '^(%d+):')) or 0
 if depth > 0 then
   local waiting, fresh, seen = redis.call('LLEN', ready) + redis.call('ZCARD', due), 0, {}
+  waiting = waiting + (tonumber(redis.call('HGET', prefix .. 'holding', queue)) or 0)
   for i = 4, #ARGV, 5 do
     local key = string.sub(ARGV[i + 3], 2)
     local other = redis.call('HGET', KEYS[6], key)
@@ -52,7 +63,8 @@ for i = 4, #ARGV, 5 do
   local id, due_ms, key = ARGV[i], tonumber(ARGV[i + 2]), string.sub(ARGV[i + 3], 2)
   local other = redis.call('HGET', KEYS[6], key)
   local there = other and redis.call('HEXISTS', KEYS[2], other) == 1 -- else it is of a task that has ended
-  local place = there and ARGV[i + 4] == '1' and waits(other)
+  local place, rank
+  if there and ARGV[i + 4] == '1' then place, rank = waits(other) end
   local word = not there and 'new' or place and 'replaced' or 'duplicate'
   if there then id = other end
   if word ~= 'duplicate' then
@@ -69,9 +81,12 @@ for i = 4, #ARGV, 5 do
   elseif word == 'replaced' then
     redis.call('HDEL', KEYS[4], id)
     redis.call('HDEL', KEYS[5], id)
-    if place == 'due' then redis.call('ZREM', due, id) end
-    if place ~= 'due' and due_ms > 0 then redis.call('LREM', ready, place, id) end
-    if place == 'due' or due_ms > 0 then put(id, due_ms) end -- ready and ready: it keeps its turn
+    -- Ready and ready: it keeps its turn, in a line when that is still its own.
+    if due_ms > 0 or place ~= ready and place ~= line_of(ARGV[i + 1]) then
+      if place == due then redis.call('ZREM', due, id) else redis.call('LREM', place, rank, id) end
+      if place ~= due and place ~= ready then line_shortened(prefix, place, 1) end
+      put(id, due_ms)
+    end
   end
   answer[#answer + 1], answer[#answer + 2] = id, word
 end

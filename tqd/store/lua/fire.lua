@@ -2,7 +2,7 @@
 -- KEYS[1] cron  hash name -> <app>\n<schedule>     KEYS[2] cron:last  hash name -> ms:fingerprint
 -- KEYS[3] task  hash id -> envelope   KEYS[4] ready:<queue>  list of ids   KEYS[5] bell:<queue>  list, at most one token
 -- KEYS[6] attempts  hash id -> fence:attempts:crashes   KEYS[7] unique hash key -> id   KEYS[8] keyed hash id -> scope and key
--- KEYS[9] limits  hash queue -> max depth:...; of a queue with a depth also due:<queue>, by the prefix of this key
+-- KEYS[9] limits  hash queue -> max depth:...; of a queue with a depth also due:<queue> and holding, by its prefix
 -- ARGV[1] name    ARGV[2] the schedule as the caller knows it
 -- ARGV[3] scope (s or d) and key of a unique task, '' for none: while its key is taken, slots pass without a task
 -- ARGV[4..] slot ms, id, envelope, ... (1 to 1000), in the order of the slots
@@ -21,7 +21,8 @@ end
 local prefix = string.sub(KEYS[9], 1, -7)
 local queue = string.sub(KEYS[4], #prefix + 7)
 local depth = tonumber(string.match(redis.call('HGET', KEYS[9], queue) or '', '^(%d+):')) or 0
-local waiting = depth > 0 and redis.call('LLEN', KEYS[4]) + redis.call('ZCARD', prefix .. 'due:' .. queue) or 0
+local waiting = depth > 0 and redis.call('LLEN', KEYS[4]) + redis.call('ZCARD', prefix .. 'due:' .. queue)
+  + (tonumber(redis.call('HGET', prefix .. 'holding', queue)) or 0) or 0
 local full = false
 local before, stored, held, key = last, 0, ARGV[3], string.sub(ARGV[3], 2)
 local function taken(id)

@@ -23,9 +23,11 @@ local function look(key)
   end
   if times > 0 then found[#found + 1] = { key = key, kind = kind, times = times, rank = rank } end
 end
+-- include parts/lines.lua
 local function take(place, times)
   if place.kind == 'list' then redis.call('LREM', place.key, -times, id)
   else redis.call(place.kind == 'zset' and 'ZREM' or 'HDEL', place.key, id) end
+  if string.find(place.key, prefix .. 'held:', 1, true) == 1 then line_shortened(prefix, place.key, times) end
   done[#done + 1] = 'taken out of ' .. string.sub(place.key, #prefix + 1)
 end
 local function drop(key)
