@@ -122,6 +122,20 @@ def test_an_outage_is_told_while_it_lasts(own_server: RedisServer, way: str) -> 
         assert not forked.ended
 
 
+def test_a_redis_that_answers_and_takes_no_writes_is_told_as_well(own_server: RedisServer) -> None:
+    with keeper(own_server.url) as forked:
+        forked.wait_for(Ready)
+        own_server.client.config_set("min-replicas-to-write", 1)
+        try:
+            forked.wait_for(KeeperBeat, lambda m: m.redis_down_s > 2.0)
+            assert own_server.client.ping()
+        finally:
+            own_server.client.config_set("min-replicas-to-write", 0)
+        forked.messages.clear()
+        forked.wait_for(KeeperBeat, lambda m: m.redis_down_s == 0.0)
+        assert not forked.ended
+
+
 def test_a_keeper_that_waits_for_redis_leaves_when_it_is_told(own_server: RedisServer) -> None:
     own_server.stop()
     with keeper(own_server.url) as forked:
