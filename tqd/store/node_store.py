@@ -82,12 +82,13 @@ class NodeStore:
         """Measure Redis's time."""
         await self._link.synchronise()
 
-    async def renew(self, lease_ms: int) -> None:
-        """Set the end of this node's lease to `lease_ms` from now."""
+    async def renew(self, lease_ms: int) -> bool:
+        """Set the end of this node's lease to `lease_ms` from now; False when there certainly was none."""
         end_ms = self.now_ms() + lease_ms
+        added = 0
         try:
             try:
-                await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
+                added = await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
             except StoreFull:
                 await self._link.call(calls.lease(self._keys, self._node, end_ms))
         except StoreError:
@@ -95,6 +96,7 @@ class NodeStore:
             self._lapsed = monotonic() if self._lapsed is None else self._lapsed
             raise
         self._lapsed = None
+        return added == 0
 
     async def nodes(self) -> list[str]:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""
