@@ -38,8 +38,8 @@ from tqd.config.model import RedisConfig
 from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command
-from tqd.store.not_now import described, refuses_for_now
 from tqd.store.pipe import RedisPipe, pack
+from tqd.store.refusals import described, refuses_for_now, remedy
 from tqd.store.scripts import BY_SHA
 
 Replies = list[Any]
@@ -285,7 +285,7 @@ def accept(reply: Any) -> Any:
         # Redis 6.2 packs what a script met into an error of its own: "ERR Error running script … -OOM".
         raise StoreFull(f"Redis is full: {reply}; raise maxmemory, or let consumers catch up") from reply
     if isinstance(reply, ResponseError):
-        raise StoreMismatch(f"Redis refused a call: {reply}") from reply
+        raise StoreMismatch(f"Redis refused a call: {reply}{remedy(str(reply))}") from reply
     return reply
 
 

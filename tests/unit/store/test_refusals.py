@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tqd.store.not_now import described, refuses_for_now
+from tqd.store.refusals import described, refuses_for_now, remedy
 
 DISK = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. "
@@ -55,3 +55,16 @@ def test_any_other_refusal_is_for_good(text: str) -> None:
 )  # fmt: skip
 def test_what_is_said_names_the_reason_and_what_to_do(reason: str, text: str) -> None:
     assert described(reason) == text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "do"),
+    [
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", "tqd doctor --audit names it"),
+        ("NOPERM this user has no permissions to run the 'evalsha' command", "tqd doctor --acl USER prints"),
+        ("this user has no permissions to access one of the keys", "tqd doctor --acl USER prints"),
+    ],
+)
+def test_a_refusal_for_good_says_who_knows_more(refusal: str, do: str) -> None:
+    assert remedy(refusal).startswith("; ") and do in remedy(refusal)
+    assert remedy("ERR unknown command") == ""

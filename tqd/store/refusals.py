@@ -1,7 +1,7 @@
-"""What a Redis says that answers, and takes no calls, or no writes, for the time being. Pure.
+"""What the words mean with which a Redis refuses: whether for the time being, and what to do. Pure.
 
-It reads its data from disk, is no master, cannot save, misses its replicas, runs somebody's script, or has
-too many clients. The call was not run, nothing is wrong with it, and trying again is right.
+For the time being: it reads its data from disk, is no master, cannot save, misses its replicas, runs
+somebody's script, or has too many clients. The call was not run then, and trying again is right.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ _SPOKEN = {
 }
 """redis-py takes the word away from some of these errors."""
 
+_REMEDIES = {
+    "WRONGTYPE ": "a key of tqd holds something else: tqd doctor --audit names it",
+    "NOPERM ": "tqd doctor --acl USER prints the rights that tqd needs",
+    "no permissions to": "tqd doctor --acl USER prints the rights that tqd needs",
+}
+
 _CROWDED = "max number of clients"
 _NOBODY = "is it running, is the URL right?"
 
@@ -47,3 +53,8 @@ def described(reason: str) -> str:
         return f"cannot be reached: {reason}; {_NOBODY}"
     said = reason[found.start(1) :] if found else reason
     return f"cannot be used now: {said.partition('. ')[0].rstrip('.')}; {_HINTS[word]}"
+
+
+def remedy(refusal: str) -> str:
+    """Return what to do about a refusal that is for good, after a semicolon; '' when that is not known."""
+    return next((f"; {do}" for sign, do in _REMEDIES.items() if sign in refusal), "")
