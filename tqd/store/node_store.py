@@ -108,7 +108,7 @@ class NodeStore:
         return [node for node in texts(await self._link.call(command)) if node != self._node]
 
     async def redis_uptime_s(self) -> float:
-        """Return for how long this Redis has been up, in s."""
+        """Return for how long Redis has been up by its own clock, in s: negative if that was set back."""
         info = await self._link.call(("INFO", "server"))
         text = info if isinstance(info, str) else bytes(info).decode()
         return float(text.partition("uptime_in_seconds:")[2].split(maxsplit=1)[0])
