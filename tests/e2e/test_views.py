@@ -76,9 +76,9 @@ def test_a_view_needs_no_redis(make: Start, redis_server: RedisServer) -> None:
     redis_server.pause()
     try:
         until(lambda: (daemon.status()["keeper"]["redis_down_s"] or 0) > 0, "the keeper has noticed", 30)
-        why = "Redis has not answered or taken writes for"
+        why = "Redis has not served for"
         until(lambda: why in ask(daemon, "top").stdout, "and it is told", 30)
-        assert "has not answered" in ask(daemon, "status").stdout
+        assert "has not served for" in ask(daemon, "status").stdout
     finally:
         redis_server.resume()
     until(lambda: daemon.status()["keeper"]["redis_down_s"] == 0, "it answers again", 30)
