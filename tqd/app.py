@@ -51,6 +51,7 @@ class Handler:
         uniqueness: Uniqueness = NOT_SAID,
         limit_by: LimitBy | None = None,
     ) -> None:
+        refuse_generator(function)
         self.name = name
         self.function = function
         self.retry_rules = retry_rules
@@ -134,11 +135,21 @@ def default_name(function: Callable[..., Any]) -> str:
 
 def is_asynchronous(function: Callable[..., Any]) -> bool:
     """Return whether calling the function gives a coroutine, also through partials and __call__."""
-    while isinstance(function, functools.partial):
-        function = function.func
+    function = _innermost(function)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004
     )
+
+
+def refuse_generator(function: Callable[..., Any]) -> None:
+    """Raise RegistrationError for a function with `yield`: a call of it would run nothing of its body."""
+    inner = _innermost(function)
+    for one in (inner, getattr(inner, "__call__", None)):  # noqa: B004
+        if inspect.isgeneratorfunction(one) or inspect.isasyncgenfunction(one):
+            raise RegistrationError(
+                f"{_place(inner)} is a generator, and a call of it runs nothing: a task is a function that "
+                "runs to its end; collect what it yields, and return that"
+            )
 
 
 def context_parameter(function: Callable[..., Any]) -> str | None:
@@ -151,6 +162,12 @@ def context_parameter(function: Callable[..., Any]) -> str | None:
         if name != "return" and (hint is Context or hint in ("Context", "tqd.Context")):
             return name
     return None
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
 
 
 def _place_of(function: Callable[..., Any], name: str | None) -> int | None:

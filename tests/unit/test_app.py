@@ -124,3 +124,30 @@ def test_the_same_definition_executed_again_replaces_the_older_one() -> None:
     registry.add(handler(newer))
     found = registry.get("job")
     assert found is not None and found.function is newer
+
+
+def yields() -> Any:
+    yield 1
+
+
+async def yields_asynchronously() -> Any:
+    yield 1
+
+
+class Yielding:
+    def __call__(self) -> Any:
+        yield 1
+
+
+@pytest.mark.parametrize("function", [yields, yields_asynchronously, functools.partial(yields), Yielding()])
+def test_a_generator_is_refused_as_its_body_would_never_run(function: Any) -> None:
+    with pytest.raises(RegistrationError, match="is a generator, and a call of it runs nothing"):
+        handler(function)
+
+
+def test_a_class_whose_execute_is_a_generator_is_refused() -> None:
+    with pytest.raises(RegistrationError, match="execute is a generator"):
+
+        class Yields(tqd.Task):
+            def execute(self) -> Any:
+                yield 1

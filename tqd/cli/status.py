@@ -89,7 +89,7 @@ def _head(status: Status, width: int | None) -> list[Line]:
 def _redis(status: Status) -> str:
     master, known = status.get("master") or {}, status.get("keeper") or {}
     down_s = known.get("redis_down_s")
-    says = f"has not answered for {span(down_s)}" if down_s else "answers" if down_s == 0 else ""
+    says = f"has not served for {span(down_s)}" if down_s else "answers" if down_s == 0 else ""
     beat = "" if known.get("beat_s_ago") is None else f", heard {known['beat_s_ago']:.1f} s ago"
     keeper = f"keeper pid {known.get('pid') or '-'} {printable(str(known.get('state', '-')))}{beat}"
     return f"Redis {printable(str(master.get('redis_url', '-')))} {says}".rstrip() + f"; {keeper}"

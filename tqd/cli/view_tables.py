@@ -143,7 +143,7 @@ def dead(status: Status) -> Line:
     """Return the number of dead letters, and how old the figures of the queues are when they are."""
     number, ago_s = status.get("dead_letters"), status.get("sampled_s_ago")
     down_s = (status.get("keeper") or {}).get("redis_down_s")
-    why = f"Redis has not answered for {span(down_s)}" if down_s else ""
+    why = f"Redis has not served for {span(down_s)}" if down_s else ""
     if number is None:
         return line(f"the queues are not known: {why or 'no sample from Redis yet'}", Tone.NOTE)
     out = [(f"dead letters: {count(number)}", Tone.BAD if number else Tone.PLAIN)]

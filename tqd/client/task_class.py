@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, dataclass_transform
 
-from tqd.app import Handler, context_parameter, is_asynchronous
+from tqd.app import Handler, context_parameter, is_asynchronous, refuse_generator
 from tqd.client.handle import AsyncTaskHandle, TaskHandle
 from tqd.client.options import (
     PLAIN,
@@ -174,6 +174,7 @@ def _handler(
     uniqueness: Uniqueness,
     limited: LimitBy | None,
 ) -> Handler:
+    refuse_generator(cls.execute)
     wants = context_parameter(cls.execute)
 
     def run(*args: Any, **kwargs: Any) -> Any:

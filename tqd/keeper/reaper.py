@@ -101,7 +101,8 @@ class Reaper:
             await self.reap_lost()
         self._unfinished = False
         expired = await self._store.expired_nodes()
-        if not expired or await self._store.redis_uptime_s() < lease_s:
+        # Negative when Redis's clock was set back since its start, by a while that may be long.
+        if not expired or 0.0 <= await self._store.redis_uptime_s() < lease_s:
             return
         for node in expired:
             await self._reap(node, await self._store.workers(node), "its node's lease is over")

@@ -106,6 +106,7 @@ class Keeper:
         self._expected: set[str] = set()
         self._gone: asyncio.Queue[Gone] = asyncio.Queue()
         self._suspects = 0
+        self._leased = False
         self._sample = asyncio.Event()
         self._stop = asyncio.Event()
         self._orphaned = False
@@ -167,8 +168,13 @@ class Keeper:
         if monotonic() >= self._clock_end:
             await self._store.synchronise()
             self._clock_end = monotonic() + CLOCK_S
-        await self._store.renew(round(self._lease_s * 1000))
+        there = await self._store.renew(round(self._lease_s * 1000))
         self._patience.renewed(monotonic())
+        if self._leased and not there:
+            # Who waits for work would learn of it after a minute, and only new workers publish schedules.
+            self._log.warning("the lease was gone: redis was emptied, or others took this daemon for dead")
+            await self._store.ring(self._config.queues.names)
+        self._leased = True
 
     async def _reap_nodes(self) -> None:
         if self._patience.may_judge(monotonic()):

@@ -112,7 +112,8 @@ def find_problems(fleet: Fleet, crew: Mapping[str, Member], now: float) -> list[
     member = crew.get(KEEPER)
     down_s = member.keeper_beat.redis_down_s if member and member.keeper_beat else 0.0
     if down_s >= REDIS_DOWN_S:
-        problems.append(f"redis has not answered for {down_s:.0f} s: tasks wait, and nothing is lost")
+        silence = f"redis has not answered, or has taken no writes, for {down_s:.0f} s"
+        problems.append(f"{silence}: tasks wait, and nothing is lost")
     return problems
 
 

@@ -39,6 +39,7 @@ from tqd.config.redact import redacted
 from tqd.errors import StoreError, StoreFull, StoreMismatch, StoreUnavailable
 from tqd.store.calls import Command
 from tqd.store.pipe import RedisPipe, pack
+from tqd.store.refusals import described, refuses_for_now, remedy
 from tqd.store.scripts import BY_SHA
 
 Replies = list[Any]
@@ -46,9 +47,6 @@ Replies = list[Any]
 
 BROKEN = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 _OOM = re.compile(r"(^|-)OOM ")
-_NOT_NOW = ("LOADING ", "MASTERDOWN ", "READONLY ", "BUSY ", "CLUSTERDOWN ", "TRYAGAIN ")
-"""How a Redis answers that reads its data from disk, runs somebody's long script, or is no master."""
-
 _NOT_NOW_KINDS = (ReadOnlyError, MasterDownError, ClusterDownError, TryAgainError)
 _REFUSED = (AuthenticationError, ResponseError)
 _TIME: Command = ("TIME",)
@@ -275,7 +273,7 @@ def _ready(replies: Replies) -> Replies:
     for reply in replies:
         # redis-py's own reader makes classes of some of these words, ours leaves the words.
         if isinstance(reply, _NOT_NOW_KINDS) or (
-            isinstance(reply, ResponseError) and str(reply).startswith(_NOT_NOW)
+            isinstance(reply, ResponseError) and refuses_for_now(str(reply))
         ):
             raise RedisConnectionError(str(reply))
     return replies
@@ -287,7 +285,7 @@ def accept(reply: Any) -> Any:
         # Redis 6.2 packs what a script met into an error of its own: "ERR Error running script … -OOM".
         raise StoreFull(f"Redis is full: {reply}; raise maxmemory, or let consumers catch up") from reply
     if isinstance(reply, ResponseError):
-        raise StoreMismatch(f"Redis refused a call: {reply}") from reply
+        raise StoreMismatch(f"Redis refused a call: {reply}{remedy(str(reply))}") from reply
     return reply
 
 
@@ -302,11 +300,8 @@ def refusal(endpoint: Endpoint, error: BaseException) -> StoreError:
 
 
 def unavailable(endpoint: Endpoint, error: BaseException) -> StoreUnavailable:
-    """Return the error for a Redis that cannot be reached."""
-    reason = str(error) or type(error).__name__
-    replica = "READONLY" in reason or "read only replica" in reason
-    hint = "point redis.url at the master" if replica else "is it running, is the URL right?"
-    return StoreUnavailable(f"Redis at {endpoint} cannot be reached: {reason}; {hint}")
+    """Return the error for a Redis that cannot be reached, or takes nothing for the time being."""
+    return StoreUnavailable(f"Redis at {endpoint} {described(str(error) or type(error).__name__)}")
 
 
 def redis_ms(answer: Sequence[bytes]) -> float:

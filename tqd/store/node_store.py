@@ -61,6 +61,7 @@ class NodeStore:
         self._keys = keys
         self._node = node
         self._link = _WatchedLink(endpoint)
+        self._lapsed: float | None = None
         self._sampler = QueueSampler(self._link, keys)
         self.cron = CronStore(self._link, keys)
 
@@ -69,8 +70,9 @@ class NodeStore:
         return self._link.clock.now_ms()
 
     def down_s(self) -> float:
-        """Return for how long Redis has not answered, in s; 0.0 while it does."""
-        return self._link.outage.down_s(monotonic())
+        """Return for how long Redis has not answered, or has not let the lease be renewed, in s; else 0.0."""
+        now = monotonic()
+        return max(self._link.outage.down_s(now), 0.0 if self._lapsed is None else now - self._lapsed)
 
     async def advice(self, workers: WorkersConfig) -> list[Advice]:
         """Return what is wrong with this Redis for a daemon with so many workers; more may come later."""
@@ -80,13 +82,21 @@ class NodeStore:
         """Measure Redis's time."""
         await self._link.synchronise()
 
-    async def renew(self, lease_ms: int) -> None:
-        """Set the end of this node's lease to `lease_ms` from now."""
+    async def renew(self, lease_ms: int) -> bool:
+        """Set the end of this node's lease to `lease_ms` from now; False when there certainly was none."""
         end_ms = self.now_ms() + lease_ms
+        added = 0
         try:
-            await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
-        except StoreFull:
-            await self._link.call(calls.lease(self._keys, self._node, end_ms))
+            try:
+                added = await self._link.call(("ZADD", self._keys.nodes, end_ms, self._node))
+            except StoreFull:
+                await self._link.call(calls.lease(self._keys, self._node, end_ms))
+        except StoreError:
+            # One that takes no writes may answer everything else, and no task is settled all the same.
+            self._lapsed = monotonic() if self._lapsed is None else self._lapsed
+            raise
+        self._lapsed = None
+        return added == 0
 
     async def nodes(self) -> list[str]:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""
@@ -98,7 +108,7 @@ class NodeStore:
         return [node for node in texts(await self._link.call(command)) if node != self._node]
 
     async def redis_uptime_s(self) -> float:
-        """Return for how long this Redis has been up, in s."""
+        """Return for how long Redis has been up by its own clock, in s: negative if that was set back."""
         info = await self._link.call(("INFO", "server"))
         text = info if isinstance(info, str) else bytes(info).decode()
         return float(text.partition("uptime_in_seconds:")[2].split(maxsplit=1)[0])

@@ -74,8 +74,9 @@ class Snapshot:
     def names(self) -> Names:
         """Return which keys there are."""
         found, complete = self._scan()
-        nodes = texts(self._link.call(("ZRANGE", self._keys.nodes, 0, -1))) if "nodes" in found else []
-        found |= {f"workers:{node}" for node in nodes}
+        (nodes,) = self._link.exchange([("ZRANGE", self._keys.nodes, 0, -1)])
+        if not isinstance(nodes, ResponseError):  # a key of another type is told with the others
+            found |= {f"workers:{node}" for node in texts(nodes)}
         return Names(found, self.owners(found), complete)
 
     def owners(self, found: Iterable[str]) -> set[str]:

@@ -115,8 +115,8 @@ class Doomed:
 class KeeperBeat:
     """The keeper's state, each second. `reclaimed`: tasks it gave back since it started.
 
-    `redis_down_s`: for how long Redis has not answered it; 0.0 while it answers. `suspects`: tasks that
-    waited for a probe when it looked last.
+    `redis_down_s`: for how long Redis has not answered it, or has taken no writes; else 0.0. `suspects`:
+    tasks that waited for a probe when it looked last.
     """
 
     reclaimed: int

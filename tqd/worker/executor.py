@@ -7,6 +7,8 @@ cancelled alone. Time limits are enforced by one sweep over the attempts in hand
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import cast
 
 from tqd.app import Registry
 from tqd.clock import chance, monotonic
@@ -165,6 +167,9 @@ class Executor:
         )
         try:
             outcome = await outcome_of(lane)
+            if isinstance(outcome, Done) and hasattr(type(outcome.value), "__await__"):
+                # A plain function around a coroutine, as a decorator makes it: done when that is.
+                outcome = Done(await cast(Awaitable[object], outcome.value))
         except BaseException as error:
             if lane.running():
                 self._inflight.strays += 1

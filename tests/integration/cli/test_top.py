@@ -177,7 +177,7 @@ def test_it_outlives_a_daemon_that_hangs_and_shows_its_last_figures(running: Fak
 def test_while_redis_is_down_it_says_since_when_the_figures_are_old(running: FakeDaemon) -> None:
     running.answer(status=[status(sampled_s_ago=44.0, keeper={"redis_down_s": 43.0})])
     with screen(running, 100) as shown:
-        shown.shows("the queues' figures are 44 s old: Redis has not answered for 43 s")
+        shown.shows("the queues' figures are 44 s old: Redis has not served for 43 s")
 
 
 def test_colours_are_left_out_when_nobody_wants_them(running: FakeDaemon) -> None:

@@ -24,6 +24,7 @@ from tqd import log
 from tqd.clock import wall_ms
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.store import calls
+from tqd.store.keys import Keys
 from tqd.store.scripts import sha
 from tqd.system.fork import ChildPipes
 from tqd.task.claim import Blame
@@ -120,6 +121,35 @@ def test_an_outage_is_told_while_it_lasts(own_server: RedisServer, way: str) -> 
         forked.messages.clear()
         forked.wait_for(KeeperBeat, lambda m: m.redis_down_s == 0.0)
         assert not forked.ended
+
+
+def test_a_redis_that_answers_and_takes_no_writes_is_told_as_well(own_server: RedisServer) -> None:
+    with keeper(own_server.url) as forked:
+        forked.wait_for(Ready)
+        own_server.client.config_set("min-replicas-to-write", 1)
+        try:
+            forked.wait_for(KeeperBeat, lambda m: m.redis_down_s > 2.0)
+            assert own_server.client.ping()
+        finally:
+            own_server.client.config_set("min-replicas-to-write", 0)
+        forked.messages.clear()
+        forked.wait_for(KeeperBeat, lambda m: m.redis_down_s == 0.0)
+        assert not forked.ended
+
+
+def test_workers_that_wait_are_woken_when_redis_was_emptied(own_server: RedisServer) -> None:
+    """They have lost the right to claim, and somebody must publish the schedules anew."""
+    bell = Keys(NAMESPACE).bell("default")
+    with keeper(own_server.url) as forked:
+        forked.wait_for(Ready)
+        own_server.client.flushall()
+        until(lambda: own_server.client.llen(bell) == 1, "the bell rings", LEASE_S + 10)
+        own_server.client.delete(bell)
+        forked.messages.clear()
+        for _ in range(3):
+            forked.wait_for(KeeperBeat)
+            forked.messages.clear()
+        assert own_server.client.llen(bell) == 0, "once"
 
 
 def test_a_keeper_that_waits_for_redis_leaves_when_it_is_told(own_server: RedisServer) -> None:

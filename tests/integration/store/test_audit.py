@@ -305,6 +305,17 @@ def test_a_key_of_another_type_is_named_and_left_alone(driver: StoreDriver, audi
     assert driver.client.get(driver.keys.ready("x")) == b"garbage"
 
 
+@pytest.mark.parametrize("name", ["nodes", "lost", "task", "dead", "limits"])
+def test_whichever_key_is_of_another_type_the_audit_names_it(
+    driver: StoreDriver, auditor: Auditor, name: str
+) -> None:
+    driver.enqueue(1)
+    driver.client.delete(getattr(driver.keys, name))
+    driver.client.set(getattr(driver.keys, name), "mine")
+    found = [one.finding for one in auditor.audit(mend=True).found]
+    assert (Kind.OTHER_TYPE, (name,)) in [(one.kind, one.places) for one in found]
+
+
 def test_the_keys_of_others_are_not_looked_at(driver: StoreDriver, auditor: Auditor) -> None:
     driver.client.set("{test:1}:ready:x", "another shard")
     driver.client.hset("{other:0}:task", "x", "another namespace")

@@ -83,6 +83,33 @@ def is_busy(client: redis.Redis) -> bool:
     return False
 
 
+@pytest.mark.parametrize("how", ["a replica", "no replicas"])
+def test_a_server_that_takes_no_writes_is_unavailable_and_takes_the_same_call_later(
+    kind: str, every_engine: RedisServer, how: str
+) -> None:
+    """Also inside a script, where Redis 6.2 packs it into another error."""
+    client = every_engine.client
+    link = AnyLink(kind, Endpoint(every_engine.url))
+    link.call(*enqueue(1, 1))
+    forbid, allow = (
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"))
+        if how == "a replica"
+        else (
+            ("CONFIG", "SET", "min-replicas-to-write", "1"),
+            ("CONFIG", "SET", "min-replicas-to-write", "0"),
+        )
+    )
+    client.execute_command(*forbid)
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match=r"cannot be used now: .*; (point|bring)"):
+                link.call(*enqueue(2, 2))
+    finally:
+        client.execute_command(*allow)
+    assert link.call(*enqueue(2, 2)) == 1
+    link.close()
+
+
 # -- scripts -------------------------------------------------------------------------------------
 
 

@@ -315,10 +315,24 @@ def test_an_outage_is_noticed_and_its_end(keeper: Keeper, every_engine: RedisSer
 
 
 def test_a_refusal_is_an_answer(keeper: Keeper, driver: StoreDriver) -> None:
-    driver.client.set(driver.keys.nodes, "garbage")
+    driver.client.set(driver.keys.lost, "garbage")
     with pytest.raises(StoreMismatch):
-        keeper.do(keeper.store.renew, 1000)
+        keeper.do(keeper.store.lost_workers)
     time.sleep(PATIENCE_S + 0.1)
+    assert keeper.store.down_s() == 0.0
+
+
+def test_a_lease_that_cannot_be_renewed_is_told_until_it_is(keeper: Keeper, driver: StoreDriver) -> None:
+    assert not keeper.do(keeper.store.renew, 1000), "there was none"
+    assert keeper.do(keeper.store.renew, 1000)
+    driver.client.set(driver.keys.nodes, "garbage")
+    for _ in range(2):
+        with pytest.raises(StoreMismatch):
+            keeper.do(keeper.store.renew, 1000)
+    assert keeper.do(keeper.store.lost_workers) == [], "everything else is answered"
+    assert keeper.store.down_s() > 0.0
+    driver.client.delete(driver.keys.nodes)
+    keeper.do(keeper.store.renew, 1000)
     assert keeper.store.down_s() == 0.0
 
 

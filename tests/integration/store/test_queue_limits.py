@@ -348,6 +348,44 @@ def test_a_clock_that_is_a_little_behind_takes_nothing_back_and_adds_nothing(dri
     assert len(driver.claim().claims) == 1
 
 
+def test_a_clock_that_was_set_back_does_not_stop_a_queue_until_it_is_there_again(
+    driver: StoreDriver,
+) -> None:
+    limit(driver, rate_per_s=10, burst=2)
+    driver.enqueue(*range(9))
+    assert len(driver.claim().claims) == 2
+    driver.now_ms -= 60_000
+    assert len(driver.claim().claims) == 2, "a new bucket"
+    assert len(driver.claim().claims) == 0
+    driver.now_ms += 100
+    assert len(driver.claim().claims) == 1
+
+
+@pytest.mark.parametrize(
+    "bucket", ["1.2.3:5", "...:1", "9" * 400 + ":1", "1:" + "9" * 400, "0:99999999999999999", "", "x"]
+)
+def test_garbage_in_a_bucket_neither_stops_a_claim_nor_loses_a_task(driver: StoreDriver, bucket: str) -> None:
+    limit(driver, rate_per_s=1000, burst=5)
+    driver.client.set(driver.keys.rate("default"), bucket)
+    driver.enqueue(1)
+    driver.enqueue(2, queue="high_priority")
+    queues = ("high_priority", "default")
+    claimed = numbers(driver.claim(queues=queues))
+    driver.now_ms += 2000
+    assert sorted(claimed + numbers(driver.claim(queues=queues))) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["0:0:0.0000000000001:1:x", "0:0:5.0:99999999999999999999:x", "0:0:5.0:0:x", "0:0:5.5.5:1:x", "0:0:.:1:x",
+     "9:9:" + "9" * 400 + ":1:x", "9:" + "9" * 400 + ":1.0:1:x"],
+)  # fmt: skip
+def test_a_limit_beyond_all_measure_loses_no_task(driver: StoreDriver, record: str) -> None:
+    driver.client.hset(driver.keys.limits, "default", record)
+    driver.enqueue(1)
+    assert numbers(driver.claim()) == [1]
+
+
 def test_a_bucket_that_is_full_again_is_forgotten(driver: StoreDriver) -> None:
     limit(driver, rate_per_s=10, burst=20)
     driver.enqueue(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,49 @@ def test_results_arrive_as_annotated(bench: Bench) -> None:
             assert await handle.astatus() is TaskState.DONE
 
     bench.run(scenario())
+
+
+def test_a_plain_function_around_a_coroutine_is_done_when_that_is(bench: Bench) -> None:
+    """As a decorator makes it that knows nothing of coroutines; so does a class whose execute is wrapped."""
+    ran: list[str] = []
+
+    def logged(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return wrapper
+
+    @bench.queue.task(name="double", result_ttl=60)
+    @logged
+    async def double(number: int) -> int:
+        await asyncio.sleep(0)
+        ran.append("double")
+        return number * 2
+
+    @bench.queue.task(name="fails", result_ttl=60, max_retries=0)
+    @logged
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("told")
+
+    @bench.queue.task(name="hangs", result_ttl=60, max_retries=0, timeout=0.2)
+    @logged
+    async def hangs() -> None:
+        await asyncio.sleep(60)
+
+    async def scenario() -> None:
+        async with bench.worker(slots=2):
+            handle = await double.aenqueue(21)
+            assert await handle.aresult(15) == 42
+            with pytest.raises(TaskFailed, match="ValueError: told"):
+                await (await fails.aenqueue()).aresult(15)
+            with pytest.raises(TaskFailed, match="TimeoutError"):
+                await (await hangs.aenqueue()).aresult(15)
+            await bench.all_settled()
+
+    bench.run(scenario())
+    assert ran == ["double"]
 
 
 def test_whoever_waits_for_a_failing_task_is_told(bench: Bench) -> None:

@@ -286,6 +286,28 @@ def test_unknown_names_are_parked_and_released_by_a_worker_that_knows_them(bench
     assert bench.places() == {}
 
 
+def test_what_older_code_parks_again_beside_newer_code_is_soon_run(bench: Bench) -> None:
+    """As in a rolling deploy: both serve the queue, and each claims what it can get."""
+    ran: list[int] = []
+    newer = TaskQueue(bench.server.url, namespace="test")
+
+    @newer.task(name="new")
+    async def new(number: int) -> None:
+        ran.append(number)
+
+    async def scenario() -> None:
+        async with bench.worker(slots=2):
+            await newer.aenqueue_many([new.call(number) for number in range(60)])
+            await auntil(lambda: set(bench.places().values()) == {"parked:new"}, "they are parked", 15)
+            async with bench.worker(app=newer, slots=2):
+                await auntil(lambda: len(ran) == 60, "they have run", 20)
+                await bench.all_settled()
+        await newer.aclose()
+
+    bench.run(scenario())
+    assert sorted(ran) == list(range(60))
+
+
 def test_more_parked_tasks_than_one_round_moves_are_all_released(bench: Bench) -> None:
     ran: list[int] = []
 

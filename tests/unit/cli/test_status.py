@@ -65,7 +65,7 @@ def test_what_is_not_known_yet_is_a_dash() -> None:
 
 
 def test_a_redis_that_is_down_is_told_with_its_time() -> None:
-    assert "has not answered for 43 s; keeper" in shown(keeper={"redis_down_s": 43.0})[4]
+    assert "has not served for 43 s; keeper" in shown(keeper={"redis_down_s": 43.0})[4]
 
 
 def test_a_status_of_an_older_daemon_is_shown_as_far_as_it_goes() -> None:

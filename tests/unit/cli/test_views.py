@@ -224,12 +224,12 @@ def test_queues_with_work_come_first() -> None:
         ({"sampled_s_ago": 5.0}, "dead letters: 0; the queues' figures are 5 s old"),
         (
             {"sampled_s_ago": 44.0, "keeper": {"redis_down_s": 43.2}},
-            "dead letters: 0; the queues' figures are 44 s old: Redis has not answered for 43 s",
+            "dead letters: 0; the queues' figures are 44 s old: Redis has not served for 43 s",
         ),
         ({"dead_letters": None}, "the queues are not known: no sample from Redis yet"),
         (
             {"dead_letters": None, "keeper": {"redis_down_s": 3.0}},
-            "the queues are not known: Redis has not answered for 3 s",
+            "the queues are not known: Redis has not served for 3 s",
         ),
         ({"keeper": {"redis_down_s": None}}, "dead letters: 0"),
     ],

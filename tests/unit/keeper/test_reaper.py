@@ -161,6 +161,14 @@ def test_expired_nodes_are_not_reaped_within_one_lease_of_redis_start() -> None:
     assert store.queued == 1 and str(STRANGER) not in store.leases
 
 
+def test_the_dead_are_taken_over_from_although_redis_clock_was_set_back_before_its_start() -> None:
+    store = MemoryStore()
+    store.add(STRANGER, "w", 1, 1, -100)
+    store.uptime_s = -3500.0
+    do(reaper(store).reap_nodes(15))
+    assert store.queued == 1
+
+
 def test_a_node_with_a_lease_is_left_alone() -> None:
     store = MemoryStore()
     store.add(STRANGER, "w", 1, 1, 1)

@@ -23,6 +23,8 @@ end
 
 -- free: tasks that may start; again: when to look if more would; slow: that is known, as it is for the rate
 function room_under(queue, name, most, rate, burst, wanted)
+  -- Whatever somebody has written there: an error after tasks were taken from a list would lose them.
+  rate, burst = math.min(rate, 1000000000), math.max(1, math.min(burst, 1000000000))
   local room = { free = math.huge }
   if most > 0 then
     room.running = prefix .. 'running:' .. name
@@ -31,12 +33,15 @@ function room_under(queue, name, most, rate, burst, wanted)
     room.free, room.again = math.max(0, most - count), now + 1000
   end
   if rate > 0 then
-    room.bucket, room.full_ms = prefix .. 'rate:' .. name, math.ceil(burst * 1000 / rate)
+    room.bucket, room.full_ms = prefix .. 'rate:' .. name, math.min(math.ceil(burst * 1000 / rate), 1000000000000)
     local text = redis.pcall('GET', room.bucket)
     if type(text) == 'table' then reply[4], text = queue, '0:' .. ARGV[2] end
     local tokens, ms = string.match(text or '', '^([%d.]+):(%d+)$')
-    room.ms = math.max(now, tonumber(ms) or 0)
-    room.tokens = math.min(burst, tokens and tokens + (room.ms - ms) * rate / 1000 or burst)
+    tokens, ms = tonumber(tokens), tonumber(ms)
+    -- A little ahead is another worker's idea of the time; more, and Redis's clock was set back: a new bucket.
+    if ms and ms > now + 1000 then ms = nil end
+    room.ms = math.max(now, ms or 0)
+    room.tokens = math.min(burst, tokens and ms and tokens + (room.ms - ms) * rate / 1000 or burst)
     local whole = math.floor(room.tokens + 0.000001)
     if whole < room.free then
       room.free, room.again = whole, now + math.max(10, math.ceil((whole + 1 - room.tokens) * 1000 / rate))
