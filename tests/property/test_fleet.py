@@ -66,7 +66,7 @@ class FleetMachine(RuleBasedStateMachine):
     @precondition(alive)
     @rule(data=st.data(), code=CODES, oom=OOM)
     def child_dies(self, data: st.DataObject, code: int, oom: bool | None) -> None:
-        self.world.die(self.some(data), code, oom)
+        self.world.die(self.some(data), code, oom, begun=data.draw(st.booleans()))
 
     @precondition(alive)
     @rule(data=st.data(), code=CODES)

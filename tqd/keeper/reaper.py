@@ -59,16 +59,16 @@ class Reaper:
         self._unfinished = False
 
     async def worker_gone(
-        self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH
+        self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH, suspect: bytes = b""
     ) -> None:
         """Take back what a worker of this node held when it ended, and settle the culprit before that.
 
-        The `blame` falls on all that it held, unless there is a culprit.
+        The `blame` falls on all that it held, unless there is a culprit, or a `suspect`: then on that alone.
         """
         if culprit is not None:
             await self._settle(worker, culprit)
         await self._store.fence(str(self._node), [worker])
-        await self._take_back(worker, blame if culprit is None else Blame.NONE)
+        await self._take_back(worker, blame if culprit is None else Blame.NONE, suspect)
 
     async def reap_lost(self) -> None:
         """Finish what some keeper began."""
@@ -139,18 +139,18 @@ class Reaper:
         else:
             self._log.warning("a killed attempt is tried again later", task=task, error=error)
 
-    async def _give_up(self, worker: str) -> None:
+    async def _give_up(self, worker: str, suspect: bytes) -> None:
         """Bury what has cost too many workers, before the rest goes back."""
         for task_id, token in (await self._store.held(worker)).items():
             culprit = hopeless(task_id, token, worker)
-            if culprit is not None:
+            if culprit is not None and suspect in (b"", task_id):
                 await self._settle(worker, culprit)
 
-    async def _take_back(self, worker: str, blame: Blame = Blame.KILL) -> None:
+    async def _take_back(self, worker: str, blame: Blame = Blame.LOST, suspect: bytes = b"") -> None:
         try:
             if blame is not Blame.NONE:
-                await self._give_up(worker)
-            count = await self._store.reclaim(worker, blame)
+                await self._give_up(worker, suspect)
+            count = await self._store.reclaim(worker, blame, suspect)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tqd.clock import monotonic
 from tqd.errors import Malformed
 from tqd.master import crash
+from tqd.master.alone import Alone
 from tqd.master.crew import Member
 from tqd.master.events import Event, Exited, Forked, Role, Spawn
 from tqd.master.fleet import Fleet
@@ -80,6 +81,7 @@ class Children:
         self._on_message = reports.take
         self._for_keeper: deque[Message] = deque()
         self._oom_kills = memory.oom_kills()
+        self._alone = Alone()
         self.crew: dict[str, Member] = {}
 
     def pids(self) -> set[int]:
@@ -226,7 +228,7 @@ class Children:
         self._reports.forget(member.child.pid)
         member.child.close()
         del self.crew[member.seat]
-        self._feed(Exited(member.seat, code, oom, guilty))
+        self._feed(Exited(member.seat, code, oom, guilty, member.begun, member.outlived))
 
     def _tell_end(self, member: Member, seat: Seat, code: int, oom: bool | None) -> bool:
         """Tell the keeper what has ended, and of what; returns whether a probe's task is the reason."""
@@ -235,11 +237,14 @@ class Children:
         ended = seat.step > Step.DUMPED
         culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
         told = member.death(code, oom, monotonic())
+        if crash.ambiguous(seat, told):
+            told = crash.alone(told, self._alone)
         guilty = not culprit and crash.guilty(seat, told)
         text = ""
         if guilty:
             culprit, text = crash.culprit(seat, told), crash.report(seat, told)
-        self._tell_keeper(WorkerGone(member.name, culprit, text, crash.blame(seat, told)))
+        blame, suspect = crash.blame(seat, told), crash.suspect(seat, told)
+        self._tell_keeper(WorkerGone(member.name, culprit, text, blame, suspect))
         return guilty
 
     def _oom(self, member: Member) -> bool | None:

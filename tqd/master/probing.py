@@ -3,7 +3,9 @@
 It is started when suspects wait and leaves when there are none for a while. It is none of the wanted
 workers, and no roll replaces it: after a reload it leaves, and one with the new code comes if suspects wait.
 A task that kills it is found out by that; then the next one comes at once, as soon as the keeper has said
-that more suspects wait. Deaths of other kinds have the pauses of a worker's seat.
+that more suspects wait. Deaths of other kinds have the pauses of a worker's seat, and so have those by
+culprits when not one of many suspects in a row has outlived its probe: that looks like an app in which all
+tasks die, and burying them can wait for somebody who looks.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ from collections.abc import Callable
 
 from tqd.master.events import Action, Exited, Note, Role
 from tqd.master.moves import Wanted, retire
-from tqd.master.pauses import wait_after
+from tqd.master.pauses import pause_s, wait_after
 from tqd.master.seats import PROBE, Seat, Seats
 
 IDLE_S = 5.0
 """How long no suspect waits or runs before the probe leaves: longer than any word of it may take."""
+
+
+MOST_IN_A_ROW = 20
+"""Culprits, without an innocent suspect among them, that are found at full speed."""
 
 
 class Probing:
@@ -27,6 +33,7 @@ class Probing:
         self._wanted = wanted
         self._chance = chance
         self._idle_since: float | None = None
+        self._in_a_row = 0
 
     @property
     def needed(self) -> bool:
@@ -58,7 +65,8 @@ class Probing:
         """Decide when a probe follows one that nobody has asked to leave."""
         wait_s, _ = wait_after(seat, event, now, self._chance())
         if event.culprit:
-            wait_s, seat.failures = 0.0, 0
+            self._in_a_row = 1 if event.outlived else self._in_a_row + 1
+            wait_s, seat.failures = pause_s(self._in_a_row - MOST_IN_A_ROW, self._chance()), 0
         seat.clear()
         seat.due = now + wait_s
         # What waits now only the keeper knows, once it has taken back what this one held.

@@ -21,6 +21,7 @@ from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
 from tqd.store.sampling import QueueSample, QueueSampler
+from tqd.task.blaming import blames
 from tqd.task.claim import Blame
 from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Release, Settlement, reclaimed
@@ -138,13 +139,14 @@ class NodeStore:
                 return False
         return True
 
-    async def reclaim(self, worker: str, blame: Blame = Blame.CRASH) -> int:
+    async def reclaim(self, worker: str, blame: Blame = Blame.CRASH, suspect: bytes = b"") -> int:
         """Give everything a fenced worker held back to its queues and forget it.
 
         Returns how many tasks went back. None is charged an attempt; each has the death on its record, as
-        heavy as its `blame`, and goes to the suspects when that is too much.
+        heavy as its `blame`, and goes to the suspects when that is too much. If a `suspect` is known, it
+        goes there, and the others have nothing on record.
         """
-        releases = _releases(await self.held(worker), blame)
+        releases = _releases(await self.held(worker), blame, suspect)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(settling.release(self._keys, worker, releases)):
@@ -200,11 +202,7 @@ class NodeStore:
         await self._link.close()
 
 
-def _releases(held: Mapping[bytes, bytes], blame: Blame) -> list[Release]:
-    releases: list[Release] = []
-    for identity, token in sorted(held.items()):  # the oldest task is to run first
-        try:
-            releases.append(reclaimed(identity, token, blame))
-        except ValueError:
-            continue  # nobody of ours wrote this; it must not keep the others from their queues
-    return releases
+def _releases(held: Mapping[bytes, bytes], blame: Blame, suspect: bytes) -> list[Release]:
+    blamed = blames(held, blame, suspect)
+    # The oldest task is to run first.
+    return [reclaimed(identity, held[identity], blamed[identity]) for identity in sorted(blamed)]

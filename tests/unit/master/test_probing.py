@@ -8,7 +8,7 @@ from tests.support.fleet_world import World
 from tests.unit.master.test_fleet import asked, killed, running, spawned
 from tqd.master.events import Haste, Heard, Note, SetQuiet, StopAsked, Weighed
 from tqd.master.plan import Limits
-from tqd.master.probing import IDLE_S
+from tqd.master.probing import IDLE_S, MOST_IN_A_ROW
 from tqd.master.seats import PROBE, ChildState
 from tqd.system import exits
 
@@ -86,6 +86,26 @@ def test_after_a_culprit_the_next_probe_comes_at_once_when_the_keeper_says_that_
         actions = world.die(PROBE, -11, culprit=True)
         assert spawned(actions) == [], "whether suspects are left only the keeper knows"
         assert notes(actions) == ["a task has killed its probe"]
+        assert spawned(world.suspects(2)) == [PROBE]
+        world.ready(PROBE)
+
+
+def test_after_very_many_culprits_in_a_row_the_probe_comes_after_growing_pauses() -> None:
+    """It is not a few tasks then, but an app in which all of them die."""
+    world = probing()
+    for _ in range(MOST_IN_A_ROW + 1):
+        world.die(PROBE, -11, culprit=True)
+        assert spawned(world.suspects(2)) == [PROBE]
+        world.ready(PROBE)
+    world.die(PROBE, -11, culprit=True)
+    assert spawned(world.suspects(2)) == []
+    assert spawned(world.pass_time(0.7)) == [PROBE]
+
+
+def test_culprits_with_innocent_suspects_among_them_are_found_at_full_speed() -> None:
+    world = probing()
+    for number in range(3 * MOST_IN_A_ROW):
+        world.die(PROBE, -11, culprit=True, outlived=number % MOST_IN_A_ROW == 0)
         assert spawned(world.suspects(2)) == [PROBE]
         world.ready(PROBE)
 
