@@ -19,6 +19,7 @@ from tqd.errors import StoreMismatch
 from tqd.keeper.culprit import Culprit, hopeless
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
+from tqd.task.blaming import singled_out
 from tqd.task.claim import Blame
 from tqd.task.identity import to_text
 from tqd.task.names import NodeName, parse_node, parse_worker
@@ -57,6 +58,7 @@ class Reaper:
         self._log = log
         self.reclaimed = 0
         self._unfinished = False
+        self._killed: Set[bytes] = frozenset()
 
     async def worker_gone(
         self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH, suspect: bytes = b""
@@ -139,22 +141,28 @@ class Reaper:
         else:
             self._log.warning("a killed attempt is tried again later", task=task, error=error)
 
-    async def _give_up(self, worker: str, suspect: bytes) -> None:
-        """Bury what has cost too many workers, before the rest goes back."""
-        for task_id, token in (await self._store.held(worker)).items():
+    async def _give_up(self, worker: str, suspect: bytes) -> Set[bytes]:
+        """Bury what has cost too many workers, before the rest goes back; returns all that it held."""
+        held = await self._store.held(worker)
+        for task_id, token in held.items():
             culprit = hopeless(task_id, token, worker)
             if culprit is not None and suspect in (b"", task_id):
                 await self._settle(worker, culprit)
+        return held.keys()
 
     async def _take_back(self, worker: str, blame: Blame = Blame.LOST, suspect: bytes = b"") -> None:
+        held: Set[bytes] = frozenset()
         try:
             if blame is not Blame.NONE:
-                await self._give_up(worker, suspect)
-            count = await self._store.reclaim(worker, blame, suspect)
+                held = await self._give_up(worker, suspect)
+            suspects = singled_out(held, blame, suspect, self._killed)
+            count = await self._store.reclaim(worker, Blame.NONE if suspect else blame, suspects)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))
             return
+        if blame in (Blame.KILL, Blame.AGAIN):
+            self._killed = held
         self.reclaimed += count
         # The dead one may have been the only one to know when the next task is due.
         await self._store.ring(self._queues)

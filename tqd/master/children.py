@@ -12,11 +12,11 @@ from collections.abc import Callable
 from tqd.clock import monotonic
 from tqd.errors import Malformed
 from tqd.master import crash
-from tqd.master.alone import Alone
 from tqd.master.crew import Member
 from tqd.master.events import Event, Exited, Forked, Role, Spawn
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
+from tqd.master.kills import Kills
 from tqd.master.launch import ChildMain
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
@@ -81,7 +81,7 @@ class Children:
         self._on_message = reports.take
         self._for_keeper: deque[Message] = deque()
         self._oom_kills = memory.oom_kills()
-        self._alone = Alone()
+        self._kills = Kills()
         self.crew: dict[str, Member] = {}
 
     def pids(self) -> set[int]:
@@ -236,15 +236,13 @@ class Children:
             return False
         ended = seat.step > Step.DUMPED
         culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
-        told = member.death(code, oom, monotonic())
-        if crash.ambiguous(seat, told):
-            told = crash.alone(told, self._alone)
+        now = monotonic()
+        told, blame = crash.weighed(seat, member.death(code, oom, now), self._kills, now)
         guilty = not culprit and crash.guilty(seat, told)
         text = ""
         if guilty:
             culprit, text = crash.culprit(seat, told), crash.report(seat, told)
-        blame, suspect = crash.blame(seat, told), crash.suspect(seat, told)
-        self._tell_keeper(WorkerGone(member.name, culprit, text, blame, suspect))
+        self._tell_keeper(WorkerGone(member.name, culprit, text, blame, crash.suspect(seat, told)))
         return guilty
 
     def _oom(self, member: Member) -> bool | None:

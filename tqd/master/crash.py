@@ -9,7 +9,7 @@ suspect.
 
 A kill from outside says little about a task: SIGKILL that the master has not sent, that the kernel does not
 explain by want of memory, and that the worker's own code has not sent. It weighs half, and makes nobody
-guilty: a suspect goes back to the suspects until probes that had it in hand were killed alike (`alone`), or
+guilty: a suspect goes back to the suspects until probes that had it in hand were killed alike (`kills`), or
 it has cost more than a task may (`MOST_DEATHS`).
 """
 
@@ -19,8 +19,8 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tqd.master.alone import Alone
 from tqd.master.events import Role
+from tqd.master.kills import Kills
 from tqd.master.pauses import death
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
@@ -99,10 +99,15 @@ def ambiguous(seat: Seat, told: Death) -> bool:
     return _alone_in_hand(seat, told) and blame(seat, told) is Blame.KILL
 
 
-def alone(told: Death, before: Alone) -> Death:
-    """Return an ambiguous death with what the kills `before` say of it."""
-    assert told.holding is not None
-    return replace(told, ages_s=before.killed(told.holding.task_id, told.held_s))
+def weighed(seat: Seat, told: Death, before: Kills, now: float) -> tuple[Death, Blame]:
+    """Return a death, and what it says, in the light of the kills `before`."""
+    found = blame(seat, told)
+    if ambiguous(seat, told):
+        assert told.holding is not None
+        told = replace(told, ages_s=before.of_probe(told.holding.task_id, told.held_s))
+    elif found is Blame.KILL and seat.role is Role.WORKER:
+        found = before.of_worker(now)
+    return told, found
 
 
 def _alone_in_hand(seat: Seat, told: Death) -> bool:

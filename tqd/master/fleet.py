@@ -47,7 +47,7 @@ from tqd.master.plan import FleetPlan
 from tqd.master.probing import Probing
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
-from tqd.master.seats import AT_WORK, KEEPER, PROBE, REDIS, ChildState, Seat, Seats, idlest
+from tqd.master.seats import AT_WORK, KEEPER, REDIS, ChildState, Seat, Seats, idlest
 from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
 
@@ -93,7 +93,7 @@ class Fleet:
 
     @property
     def _calm(self) -> bool:
-        return self.phase is Phase.RUNNING and self.rollout.settled and PROBE not in self.seats
+        return self.phase is Phase.RUNNING and self.rollout.settled and not self.seats.probes()
 
     def _take(self, event: Event, now: float) -> list[Action]:
         match event:
@@ -192,6 +192,7 @@ class Fleet:
 
     def _heard(self, seat: Seat, event: Heard, now: float) -> list[Action]:
         actions = silence.heard(seat, now)
+        seat.slow = min(event.busy, seat.busy) > 0 and event.done == seat.done
         seat.busy, seat.done, seat.claiming = event.busy, event.done, event.claiming
         if seat.state is ChildState.STARTING and seat.role is Role.KEEPER:
             # It waits for Redis, and is well.

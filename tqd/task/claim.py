@@ -31,20 +31,21 @@ class Blame(IntEnum):
     """What the death of a worker says about a task that it held.
 
     none: something else is known to be the reason. lost: it ended with its daemon or host, nobody saw how.
-    kill: it was killed by nobody knows whom. crash: it died by itself. suspect: this very task seems to be
-    the reason.
+    kill: it was killed by nobody knows whom. again: so, just after another one. crash: it died by itself.
+    suspect: this very task seems to be the reason.
     """
 
     NONE = 0
     LOST = 1
     KILL = 2
-    CRASH = 3
-    SUSPECT = 4
+    AGAIN = 3
+    CRASH = 4
+    SUSPECT = 5
 
 
 _RECORDED = {
-    Blame.NONE: 0, Blame.LOST: _KILLS + 1, Blame.KILL: _KILLS + 1, Blame.CRASH: 1,
-    Blame.SUSPECT: _SUSPECTED + 1,
+    Blame.NONE: 0, Blame.LOST: _KILLS + 1, Blame.KILL: _KILLS + 1, Blame.AGAIN: _KILLS + 1,
+    Blame.CRASH: 1, Blame.SUSPECT: _SUSPECTED + 1,
 }  # fmt: skip
 
 

@@ -8,11 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tqd.master.alone import Alone
 from tqd.master.crash import (
     MOST_REPORT_BYTES,
     Death,
-    alone,
     ambiguous,
     blame,
     culprit,
@@ -20,8 +18,10 @@ from tqd.master.crash import (
     guilty,
     report,
     suspect,
+    weighed,
 )
 from tqd.master.events import Role
+from tqd.master.kills import Kills
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
 from tqd.task.claim import Blame
@@ -164,14 +164,24 @@ def test_a_probe_that_is_killed_with_a_task_in_hand_is_ambiguous() -> None:
 
 
 def test_the_second_early_kill_of_a_probe_makes_its_task_guilty_and_the_first_does_not() -> None:
-    before = Alone()
-    first = alone(died(KILLED), before)
-    second = alone(died(KILLED), before)
+    before = Kills()
+    first = weighed(seat(), died(KILLED), before, 9.0)[0]
+    second = weighed(seat(), died(KILLED), before, 9.0)[0]
     assert not guilty(seat(), first) and guilty(seat(), second)
     assert culprit(seat(), second)[3] == (
         "the last 2 processes that ran it alone were killed by SIGKILL, 0.2 s and 0.2 s after the attempt "
         "began; 3 workers died while they held this task"
     )
+
+
+def test_what_is_known_of_a_death_is_not_weighed() -> None:
+    assert weighed(seat(Role.WORKER), died(SEGV), Kills(), 9.0) == (died(SEGV), CRASH)
+
+
+def test_a_worker_that_is_killed_soon_after_another_is_blamed_on_what_both_had_in_hand() -> None:
+    before = Kills()
+    found = [weighed(seat(Role.WORKER), died(KILLED), before, now)[1] for now in (9.0, 9.2)]
+    assert found == [KILL, Blame.AGAIN]
 
 
 # -- the report -----------------------------------------------------------------------------------

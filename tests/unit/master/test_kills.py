@@ -1,4 +1,4 @@
-"""What it says that probes are killed with the same task in hand."""
+"""What the kills say that nobody explains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from tqd.master.alone import ALIKE_KILLS, EARLY_KILLS, MOST_TASKS, Alone, alike
+from tqd.master.kills import ALIKE_KILLS, EARLY_KILLS, MOST_TASKS, QUICK_S, Kills, alike
+from tqd.task.claim import Blame
 
 TASK, OTHER = b"t" * 16, b"o" * 16
 
@@ -31,30 +32,30 @@ def test_attempts_that_are_killed_alike_have_killed_themselves(ages_s: list[floa
 
 
 def test_the_kill_that_decides_tells_the_ages_of_all() -> None:
-    alone = Alone()
-    assert alone.killed(TASK, 0.25) == ()
-    assert alone.killed(TASK, 0.4) == [0.25, 0.4]
+    kills = Kills()
+    assert kills.of_probe(TASK, 0.25) == ()
+    assert kills.of_probe(TASK, 0.4) == [0.25, 0.4]
 
 
 def test_each_task_has_kills_of_its_own() -> None:
-    alone = Alone()
-    assert alone.killed(TASK, 0.1) == alone.killed(OTHER, 0.1) == ()
+    kills = Kills()
+    assert kills.of_probe(TASK, 0.1) == kills.of_probe(OTHER, 0.1) == ()
 
 
 def test_a_task_that_was_found_out_is_forgotten() -> None:
-    alone = Alone()
+    kills = Kills()
     for _ in range(EARLY_KILLS):
-        alone.killed(TASK, 0.1)
-    assert alone.killed(TASK, 0.1) == ()
+        kills.of_probe(TASK, 0.1)
+    assert kills.of_probe(TASK, 0.1) == ()
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    alone = Alone()
-    alone.killed(TASK, 0.1)
+    kills = Kills()
+    kills.of_probe(TASK, 0.1)
     for number in range(MOST_TASKS):
-        alone.killed(b"%016d" % number, 0.1)
-    assert alone.killed(TASK, 0.1) == (), "the oldest is forgotten"
-    assert alone.killed(b"%016d" % (MOST_TASKS - 1), 0.1)
+        kills.of_probe(b"%016d" % number, 0.1)
+    assert kills.of_probe(TASK, 0.1) == (), "the oldest is forgotten"
+    assert kills.of_probe(b"%016d" % (MOST_TASKS - 1), 0.1)
 
 
 @pytest.mark.parametrize(("every_s", "most"), [(10.0, 1 / 200), (30.0, 1 / 600)])
@@ -63,3 +64,9 @@ def test_kills_at_random_moments_rarely_meet_a_long_task_alike(every_s: float, m
     tries = 40_000
     met = sum(alike([dice.expovariate(1 / every_s) for _ in range(ALIKE_KILLS)]) for _ in range(tries))
     assert 0 < met / tries < most
+
+
+def test_a_worker_that_is_killed_soon_after_another_speaks_against_what_both_had_in_hand() -> None:
+    kills = Kills()
+    found = [kills.of_worker(now) for now in (5.0, 5.0 + QUICK_S, 5.1 + 2 * QUICK_S, 5.2 + 2 * QUICK_S)]
+    assert found == [Blame.KILL, Blame.AGAIN, Blame.KILL, Blame.AGAIN]
