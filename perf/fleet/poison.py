@@ -25,8 +25,7 @@ DEADLINE_S = 60.0
 def run(plan: Plan) -> list[Figure]:
     """Measure poison_deaths, poison_neighbours and poison_time.
 
-    Each round has a daemon of its own: workers that die again and again are replaced after longer and longer
-    pauses, which are for deaths without an end.
+    Each round has a daemon of its own, so that none begins with the probe that the last one has left.
     """
     rounds = []
     with private_redis() as server, Journal() as journal:

@@ -24,8 +24,8 @@ class Host(Daemon):
             answer = self.ask(verb="status")
         except (OSError, ValueError):
             return {"state": "not running"}
-        named = ("master", "keeper", "probe")
-        rows = [*(answer.get(name) for name in named), *answer.get("workers", [])]
+        rows = [answer.get("master"), answer.get("keeper")]
+        rows += [*answer.get("probes", []), *answer.get("workers", [])]
         pids = [row["pid"] for row in rows if row and row["pid"]]
         self._seen |= {(pid, ticks) for pid in pids if (ticks := started(pid))}
         return answer

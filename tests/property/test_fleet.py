@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.fleet_world import World
-from tqd.master.events import BootFailed, HardLimitSet, Haste, StopAsked, Weighed
+from tqd.master.events import BootFailed, HardLimitSet, Haste, Role, StopAsked, Weighed
 from tqd.master.fleet import Phase
 from tqd.master.moves import KILL_MARGIN_S
 from tqd.master.plan import Limits
-from tqd.master.seats import PROBE, ChildState
+from tqd.master.seats import ChildState
 from tqd.master.silence import ABORT_S, DUMP_S
 from tqd.master.stopping import KEEPER_LIMIT_S, REDIS_LIMIT_S
 
@@ -30,6 +30,10 @@ def alive(machine: FleetMachine) -> bool:
 
 def going(machine: FleetMachine) -> bool:
     return machine.world.finish is None
+
+
+def probes(world: World) -> list[str]:
+    return sorted(seat for seat, process in world.processes.items() if process.role is Role.PROBE)
 
 
 class FleetMachine(RuleBasedStateMachine):
@@ -66,7 +70,7 @@ class FleetMachine(RuleBasedStateMachine):
     @precondition(alive)
     @rule(data=st.data(), code=CODES, oom=OOM)
     def child_dies(self, data: st.DataObject, code: int, oom: bool | None) -> None:
-        self.world.die(self.some(data), code, oom)
+        self.world.die(self.some(data), code, oom, begun=data.draw(st.booleans()))
 
     @precondition(alive)
     @rule(data=st.data(), code=CODES)
@@ -120,10 +124,18 @@ class FleetMachine(RuleBasedStateMachine):
     def suspects_wait(self, count: int) -> None:
         self.world.suspects(count)
 
-    @precondition(lambda self: PROBE in self.world.processes)
-    @rule(code=CODES)
-    def a_task_kills_its_probe(self, code: int) -> None:
-        self.world.die(PROBE, code, culprit=True)
+    @precondition(lambda self: probes(self.world))
+    @rule(data=st.data(), code=CODES)
+    def a_task_kills_its_probe(self, data: st.DataObject, code: int) -> None:
+        self.world.die(data.draw(st.sampled_from(probes(self.world))), code, culprit=True)
+
+    @precondition(lambda self: probes(self.world))
+    @rule()
+    def suspects_take_long(self) -> None:
+        for _ in range(2):
+            for probe in probes(self.world):
+                if probe in self.world.processes:
+                    self.world.beat(probe, busy=1)
 
     @precondition(going)
     @rule(quiet=st.booleans())
@@ -177,7 +189,7 @@ def settle(world: World) -> None:
     assert len(seats) - pairs == world.fleet.wanted.workers, "the fleet has the wanted size"
     assert all(seat.state is ChildState.READY for seat in seats)
     assert {seat.generation for seat in seats} <= {world.fleet.wanted.generation}
-    assert PROBE not in world.processes, "without suspects a probe leaves"
+    assert not probes(world), "without suspects a probe leaves"
     assert world.fleet.rollout.idle and not world.fleet.breaker.open
     assert all(p.quiet is world.fleet.wanted.quiet for p in world.processes.values() if "worker" in p.seat)
     assert all(steps[-1] in ("done", "refused") for steps in world.rolls.values())

@@ -119,7 +119,12 @@ class Daemon:
             answer: dict[str, Any] = json.loads(result.stdout)
         except ValueError:
             return {"state": f"unknown: {result.stderr}"}
-        rows = [answer.get("master"), answer.get("keeper"), answer.get("probe"), *answer.get("workers", [])]
+        rows = [
+            answer.get("master"),
+            answer.get("keeper"),
+            *answer.get("probes", []),
+            *answer.get("workers", []),
+        ]
         pids = [row["pid"] for row in rows if row and row["pid"]]
         self._seen |= {(pid, ticks) for pid in pids if (ticks := started(pid))}
         return answer

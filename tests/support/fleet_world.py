@@ -124,10 +124,18 @@ class World:
         while waiting := [seat for seat, process in self.processes.items() if not process.ready]:
             self.ready(*(seat for seat in waiting if seat in self.processes))
 
-    def die(self, seat: str, code: int = -9, oom: bool | None = None, culprit: bool = False) -> list[Action]:
+    def die(
+        self,
+        seat: str,
+        code: int = -9,
+        oom: bool | None = None,
+        culprit: bool = False,
+        begun: bool = False,
+        outlived: bool = False,
+    ) -> list[Action]:
         """End a child's process."""
         del self.processes[seat]
-        return self.feed(Exited(seat, code, oom, culprit))
+        return self.feed(Exited(seat, code, oom, culprit, begun, outlived))
 
     def fail_to_boot(self, seat: str, code: int = 78, text: str = "no such app") -> list[Action]:
         return [*self.feed(BootFailed(seat, code, text)), *self.die(seat, code)]

@@ -117,7 +117,7 @@ def _doing(directory: RuntimeDirectory) -> str:
 
 def waiting_for(status: dict[str, Any]) -> str:
     """Return in words what a stopping daemon still has to do: its tasks by name, and their age."""
-    rows = [*(status.get("workers") or []), status.get("probe") or {}]
+    rows = [*(status.get("workers") or []), *(status.get("probes") or [])]
     alive = [worker for worker in rows if worker.get("pid")]
     running = sum(worker.get("busy") or 0 for worker in alive)
     if running:

@@ -148,7 +148,9 @@ def suspects(status: Status) -> str:
     names = ", ".join(printable(str(name)) for name, _ in probe.get("names") or [])
     runs = f" and runs {names}" if names else ""
     state = printable(str(probe.get("state", "-")))
-    return f"{text}; the probe (pid {probe.get('pid') or '-'}) is {state}{runs}"
+    more = len(status.get("probes") or [probe]) - 1
+    others = f", and {count(more)} more" if more else ""
+    return f"{text}; the probe (pid {probe.get('pid') or '-'}) is {state}{runs}{others}"
 
 
 def _ms(seconds: float | None) -> str:

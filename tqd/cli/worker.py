@@ -18,8 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the workers; NotRunning when there is nobody to ask."""
     status = demand(directory_of(options), "status")
     workers = status.get("workers") or []
-    if status.get("probe"):
-        workers.append(status["probe"])
+    workers += status.get("probes") or []
     if options.json:
         print(json.dumps({"workers": workers}, indent=2))
         return exits.OK

@@ -19,6 +19,7 @@ from tqd.errors import StoreMismatch
 from tqd.keeper.culprit import Culprit, hopeless
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
+from tqd.task.blaming import singled_out
 from tqd.task.claim import Blame
 from tqd.task.identity import to_text
 from tqd.task.names import NodeName, parse_node, parse_worker
@@ -57,18 +58,19 @@ class Reaper:
         self._log = log
         self.reclaimed = 0
         self._unfinished = False
+        self._killed: Set[bytes] = frozenset()
 
     async def worker_gone(
-        self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH
+        self, worker: str, culprit: Culprit | None = None, blame: Blame = Blame.CRASH, suspect: bytes = b""
     ) -> None:
         """Take back what a worker of this node held when it ended, and settle the culprit before that.
 
-        The `blame` falls on all that it held, unless there is a culprit.
+        The `blame` falls on all that it held, unless there is a culprit, or a `suspect`: then on that alone.
         """
         if culprit is not None:
             await self._settle(worker, culprit)
         await self._store.fence(str(self._node), [worker])
-        await self._take_back(worker, blame if culprit is None else Blame.NONE)
+        await self._take_back(worker, blame if culprit is None else Blame.NONE, suspect)
 
     async def reap_lost(self) -> None:
         """Finish what some keeper began."""
@@ -140,22 +142,28 @@ class Reaper:
         else:
             self._log.warning("a killed attempt is tried again later", task=task, error=error)
 
-    async def _give_up(self, worker: str) -> None:
-        """Bury what has cost too many workers, before the rest goes back."""
-        for task_id, token in (await self._store.held(worker)).items():
+    async def _give_up(self, worker: str, suspect: bytes) -> Set[bytes]:
+        """Bury what has cost too many workers, before the rest goes back; returns all that it held."""
+        held = await self._store.held(worker)
+        for task_id, token in held.items():
             culprit = hopeless(task_id, token, worker)
-            if culprit is not None:
+            if culprit is not None and suspect in (b"", task_id):
                 await self._settle(worker, culprit)
+        return held.keys()
 
-    async def _take_back(self, worker: str, blame: Blame = Blame.KILL) -> None:
+    async def _take_back(self, worker: str, blame: Blame = Blame.LOST, suspect: bytes = b"") -> None:
+        held: Set[bytes] = frozenset()
         try:
             if blame is not Blame.NONE:
-                await self._give_up(worker)
-            count = await self._store.reclaim(worker, blame)
+                held = await self._give_up(worker, suspect)
+            suspects = singled_out(held, blame, suspect, self._killed)
+            count = await self._store.reclaim(worker, Blame.NONE if suspect else blame, suspects)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))
             return
+        if blame in (Blame.KILL, Blame.AGAIN):
+            self._killed = held
         self.reclaimed += count
         # The dead one may have been the only one to know when the next task is due.
         await self._store.ring(self._queues)

@@ -74,8 +74,9 @@ PRUNE_STEPS = 25
 
 _RETRY_S = 0.5
 
-Gone = tuple[str, Culprit | None, Blame]
-"""A worker that has ended, what it died of if that is known, or what is said of all that it held."""
+Gone = tuple[str, Culprit | None, Blame, bytes]
+"""A worker that has ended, what it died of if that is known, or what is said of all that it held, or of the
+suspect among that."""
 
 
 class Keeper:
@@ -277,7 +278,9 @@ class Keeper:
         for worker, pidfd in watched.items():
             loop.remove_reader(pidfd)
             _kill(pidfd)
-            self._gone.put_nowait((worker, None, Blame.NONE))  # the master's end is the reason, no task's
+            self._gone.put_nowait(
+                (worker, None, Blame.NONE, b"")
+            )  # the master's end is the reason, no task's
         try:
             async with asyncio.timeout(1.0):
                 await self._gone.join()
@@ -297,10 +300,10 @@ class Keeper:
             case WorkerUp(worker, pid):
                 self._expected.add(worker)
                 self._watch(worker, pid)
-            case WorkerGone(worker, culprit, report, blame):
+            case WorkerGone(worker, culprit, report, blame, suspect):
                 self._expected.add(worker)
                 self._unwatch(worker)
-                self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame)))
+                self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
                 self._sample.set()
             case Declared():

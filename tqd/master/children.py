@@ -16,6 +16,7 @@ from tqd.master.crew import Member
 from tqd.master.events import Event, Exited, Forked, Role, Spawn
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
+from tqd.master.kills import Kills
 from tqd.master.launch import ChildMain
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
@@ -80,6 +81,7 @@ class Children:
         self._on_message = reports.take
         self._for_keeper: deque[Message] = deque()
         self._oom_kills = memory.oom_kills()
+        self._kills = Kills()
         self.crew: dict[str, Member] = {}
 
     def pids(self) -> set[int]:
@@ -226,7 +228,7 @@ class Children:
         self._reports.forget(member.child.pid)
         member.child.close()
         del self.crew[member.seat]
-        self._feed(Exited(member.seat, code, oom, guilty))
+        self._feed(Exited(member.seat, code, oom, guilty, member.begun, member.outlived))
 
     def _tell_end(self, member: Member, seat: Seat, code: int, oom: bool | None) -> bool:
         """Tell the keeper what has ended, and of what; returns whether a probe's task is the reason."""
@@ -234,12 +236,13 @@ class Children:
             return False
         ended = seat.step > Step.DUMPED
         culprit = member.culprit(seat.killed_for, seat.killed_for == seat.hard_text) if ended else []
-        told = member.death(code, oom, monotonic())
+        now = monotonic()
+        told, blame = crash.weighed(seat, member.death(code, oom, now), self._kills, now)
         guilty = not culprit and crash.guilty(seat, told)
         text = ""
         if guilty:
             culprit, text = crash.culprit(seat, told), crash.report(seat, told)
-        self._tell_keeper(WorkerGone(member.name, culprit, text, crash.blame(seat, told)))
+        self._tell_keeper(WorkerGone(member.name, culprit, text, blame, crash.suspect(seat, told)))
         return guilty
 
     def _oom(self, member: Member) -> bool | None:

@@ -9,11 +9,15 @@ from tqd.metrics.histogram import Histogram
 from tqd.system.fork import Child
 from tqd.task.settle import HARD_TIMEOUT_TYPE
 from tqd.wire.frames import FrameReader
-from tqd.wire.messages import Beat, Blocked, HardDeadline, Holding, KeeperBeat, Sampled
+from tqd.wire.messages import Beat, Begun, Blocked, Doomed, HardDeadline, Holding, KeeperBeat, Sampled
 
 RATE_WINDOW_S = 10.0
 RSS_READINGS = 10
 """Beats whose memory is remembered, for the report of a crash."""
+
+
+DOOM_S = 2.0
+"""How soon a worker dies of what it has told that may be its end: a command must be started first."""
 
 
 class Rate:
@@ -40,11 +44,13 @@ class Rate:
 
 class Member:
     """One living child. `blocked`, `hard` and `holding`: the last it told of an attempt that may be its end;
-    `stacks`: the last it has written."""
+    `stacks`: the last it has written. `begun`: it has had a task in hand; `outlived`: a probe that a suspect
+    did not kill."""
 
     __slots__ = (
-        "beat", "beat_at", "blocked", "child", "doomed", "dump_at", "frames", "hard", "holding",
-        "keeper_beat", "name", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat", "since", "stacks",
+        "beat", "beat_at", "begun", "blocked", "child", "doomed", "doomed_at", "dump_at", "frames", "hard",
+        "holding", "keeper_beat", "name", "outlived", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat",
+        "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
@@ -65,17 +71,33 @@ class Member:
         self.dump_at: float | None = None
         self.stacks = ""
         self.holding: Holding | None = None
-        self.doomed = False
+        self.begun = False
+        self.outlived = False
+        self.doomed: Doomed | None = None
+        self.doomed_at = 0.0
         self.rss: deque[tuple[float, int]] = deque(maxlen=RSS_READINGS)
+
+    def hear(self, message: Holding | Begun | Doomed, now: float) -> None:
+        """Take in what matters when it dies."""
+        match message:
+            case Holding():
+                self.outlived |= self.holding is not None and not message.task_id
+                self.holding = message
+            case Begun():
+                self.begun = True
+            case Doomed():
+                self.doomed, self.doomed_at = message, now
 
     def death(self, code: int, oom: bool | None, now: float) -> Death:
         """Return how it has ended, with what it told last."""
+        doomed = self.doomed if now - self.doomed_at <= DOOM_S else None
         return Death(
             worker=self.name,
             code=code,
             oom=oom,
             holding=self.holding,
-            doomed=self.doomed,
+            doomed=doomed is not None,
+            named=doomed.task_id if doomed else b"",
             held_s=now - self.holding.since if self.holding else 0.0,
             rss=[(now - at, rss_bytes) for at, rss_bytes in self.rss],
             stacks=self.stacks,

@@ -70,13 +70,16 @@ class Exited:
     """A child is dead: `code` ≥ 0 is its exit code, < 0 the signal that killed it.
 
     `oom` tells that the kernel counted a kill for want of memory since the last look; None when no
-    counter could be read. `culprit`: the task in its hand is known to be the reason.
+    counter could be read. `culprit`: the task in its hand is known to be the reason. `begun`: it has had a
+    task in hand; `outlived`: a probe that a suspect did not kill.
     """
 
     seat: str
     code: int
     oom: bool | None = None
     culprit: bool = False
+    begun: bool = False
+    outlived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,18 +42,14 @@ from tqd.master.events import (
     Weighed,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
-from tqd.master.pauses import Breaker, death, from_outside, wait_after
+from tqd.master.pauses import EARLY_PAUSE_S, Breaker, EarlyDeaths, Fault, death, from_outside, wait_after
 from tqd.master.plan import FleetPlan
 from tqd.master.probing import Probing
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
-from tqd.master.seats import AT_WORK, KEEPER, PROBE, REDIS, ChildState, Seat, Seats, idlest
+from tqd.master.seats import AT_WORK, KEEPER, REDIS, ChildState, Seat, Seats, idlest
 from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
-
-MOST_EARLY_DEATHS = 4
-"""Deaths of children that were ready, before everything is: a task, or somebody's kill, may be the reason,
-and not the deploy."""
 
 
 class Phase(StrEnum):
@@ -75,7 +71,7 @@ class Fleet:
         self.seats = Seats()
         self.breaker = Breaker()
         self._next: float | None = None
-        self._early_deaths = 0
+        self._early_deaths = EarlyDeaths()
         self._stop = Stop(self.seats, self.wanted)
         self.rollout = Rollout(self.seats, self.wanted, chance)
         self.recycler = Recycler(self.seats, self.wanted, chance)
@@ -97,7 +93,7 @@ class Fleet:
 
     @property
     def _calm(self) -> bool:
-        return self.phase is Phase.RUNNING and self.rollout.settled and PROBE not in self.seats
+        return self.phase is Phase.RUNNING and self.rollout.settled and not self.seats.probes()
 
     def _take(self, event: Event, now: float) -> list[Action]:
         match event:
@@ -196,6 +192,7 @@ class Fleet:
 
     def _heard(self, seat: Seat, event: Heard, now: float) -> list[Action]:
         actions = silence.heard(seat, now)
+        seat.slow = min(event.busy, seat.busy) > 0 and event.done == seat.done
         seat.busy, seat.done, seat.claiming = event.busy, event.done, event.claiming
         if seat.state is ChildState.STARTING and seat.role is Role.KEEPER:
             # It waits for Redis, and is well.
@@ -225,9 +222,8 @@ class Fleet:
         if seat.killed_for:
             reason = f"{reason}: {seat.killed_for}"
         if self.phase is Phase.STARTING:
-            if seat.role is Role.REDIS or not seat.ready_at or self._early_deaths >= MOST_EARLY_DEATHS:
+            if seat.role is Role.REDIS or not seat.ready_at or self._early_deaths.too_many(event):
                 return self._boot_failure(seat, event, now)
-            self._early_deaths += 1
             return self._vacate(seat, event, reason, now)
         if seat.role is Role.WORKER and self.rollout.is_new(seat):
             if from_outside(seat, event.code, event.oom) and self.rollout.forgives_a_kill():
@@ -250,8 +246,11 @@ class Fleet:
     def _vacate(self, seat: Seat, event: Exited, reason: str, now: float) -> list[Action]:
         """Decide when the seat of a child that nobody asked to go is filled again."""
         actions: list[Action] = []
-        wait_s, counts = wait_after(seat, event, now, self._chance())
-        if counts and seat.role is Role.WORKER and self.breaker.died(self.wanted.workers, now):
+        wait_s, fault = wait_after(seat, event, now, self._chance(), patient=self.breaker.open)
+        if fault is Fault.TASK and self.phase is Phase.STARTING:
+            wait_s = EARLY_PAUSE_S
+        counts = fault is not Fault.NONE and seat.role is Role.WORKER
+        if counts and self.breaker.died(self.wanted.workers, now, fault):
             told: dict[str, object] = {"workers": self.wanted.workers, "last_reason": reason}
             actions = [Note("error", "crash loop: one worker alone is tried until it stays", told)]
         seat.clear()

@@ -12,6 +12,7 @@ from tqd.master.journal import Journal
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
     Beat,
+    Begun,
     Blocked,
     Doomed,
     Failed,
@@ -58,10 +59,8 @@ class Reports:
                 self._feed(Heard(seat))
                 if message.suspects != self._fleet.wanted.suspects:
                     self._feed(Suspected(message.suspects))
-            case Holding():
-                member.holding = message
-            case Doomed():
-                member.doomed = True
+            case Holding() | Begun() | Doomed():
+                member.hear(message, now)
             case HardDeadline():
                 member.hard = message
                 text = _too_long(message)

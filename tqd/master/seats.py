@@ -44,13 +44,14 @@ class Seat:
     """One place for a child. Times are monotonic s; 0.0 or None: not yet.
 
     `heard`: its last beat. `leaving`: it is given up when its process ends. `replaced_by`: the seat whose
-    worker takes over when it is ready. `spread`: this process's share of the chance in its limits.
+    worker takes over when it is ready. `spread`: this process's share of the chance in its limits. `slow`:
+    of two beats in a row it had tasks in hand, and has done none.
     """
 
     __slots__ = (
         "busy", "claiming", "deadline", "done", "due", "failure", "failures", "generation", "hard_at",
         "hard_text", "heard", "heavy", "killed_for", "leaving", "name", "pid", "ready_at", "replaced_by",
-        "role", "since", "spread", "state", "step", "step_deadline",
+        "role", "since", "slow", "spread", "state", "step", "step_deadline",
     )  # fmt: skip
 
     def __init__(self, name: str, role: Role, generation: int) -> None:
@@ -75,6 +76,7 @@ class Seat:
         self.failure: BootFailed | None = None
         self.busy = 0
         self.done = 0
+        self.slow = False
         self.claiming = True
         self.heavy = 0
         self.step = Step.NONE
@@ -135,6 +137,10 @@ class Seats:
             seat for seat in self._seats.values()
             if seat.role is Role.WORKER and generation in (None, seat.generation)
         ]  # fmt: skip
+
+    def probes(self) -> list[Seat]:
+        """Return the seats of probes, the leaving ones too."""
+        return [seat for seat in self._seats.values() if seat.role is Role.PROBE]
 
     def staying(self, generation: int) -> list[Seat]:
         """Return a generation's workers that are neither leaving nor about to be replaced."""

@@ -10,7 +10,7 @@ from tqd.master.crew import Depths, Member, Totals
 from tqd.master.events import Role
 from tqd.master.fleet import Fleet, Phase
 from tqd.master.reloads import Reloads, progress
-from tqd.master.seats import AT_WORK, KEEPER, PROBE, ChildState, Seat
+from tqd.master.seats import AT_WORK, KEEPER, ChildState, Seat
 from tqd.system.memory import MemoryState
 
 SILENT_AFTER_S = 5.0
@@ -50,6 +50,7 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
     """Return the status as plain data: durations in s, memory in bytes; null is what is not known."""
     fleet, crew, depths = sight.fleet, sight.crew, sight.depths
     problems = find_problems(fleet, crew, now)
+    probes = _probes(fleet, crew, now)
     return {
         "state": state(fleet, problems),
         "healthy": fleet.phase is Phase.RUNNING and not problems,
@@ -77,7 +78,8 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
         },
         "keeper": _keeper(fleet, crew, now),
         "workers": [_worker(seat, crew.get(seat.name), now) for seat in fleet.seats.workers()],
-        "probe": _probe(fleet, crew, now),
+        "probe": next(iter(probes), None),
+        "probes": probes,
         "suspects": fleet.wanted.suspects,
         "queues": _queues(depths),
         "dead_letters": depths.sample.dead if depths.sample else None,
@@ -193,9 +195,8 @@ def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
     }
 
 
-def _probe(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, object] | None:
-    seat = fleet.seats.get(PROBE)
-    return _worker(seat, crew.get(PROBE), now) if seat is not None and seat.alive else None
+def _probes(fleet: Fleet, crew: Mapping[str, Member], now: float) -> list[dict[str, object]]:
+    return [_worker(seat, crew.get(seat.name), now) for seat in fleet.seats.probes() if seat.alive]
 
 
 def _keeper(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, object]:

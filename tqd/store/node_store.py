@@ -8,7 +8,7 @@ If a keeper dies between the two, the next one finds the worker among the lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from tqd.clock import monotonic
 from tqd.config.model import WorkersConfig
@@ -148,13 +148,16 @@ class NodeStore:
                 return False
         return True
 
-    async def reclaim(self, worker: str, blame: Blame = Blame.CRASH) -> int:
+    async def reclaim(
+        self, worker: str, blame: Blame = Blame.CRASH, suspects: Set[bytes] = frozenset()
+    ) -> int:
         """Give everything a fenced worker held back to its queues and forget it.
 
         Returns how many tasks went back. None is charged an attempt; each has the death on its record, as
-        heavy as its `blame`, and goes to the suspects when that is too much.
+        heavy as its `blame`, and goes to the suspects when that is too much, or at once if it is one of
+        these `suspects`.
         """
-        releases = _releases(await self.held(worker), blame)
+        releases = _releases(await self.held(worker), blame, suspects)
         taken_by_others = 0
         if releases:
             for reply in await self._link.exchange(settling.release(self._keys, worker, releases)):
@@ -210,11 +213,12 @@ class NodeStore:
         await self._link.close()
 
 
-def _releases(held: Mapping[bytes, bytes], blame: Blame) -> list[Release]:
+def _releases(held: Mapping[bytes, bytes], blame: Blame, suspects: Set[bytes]) -> list[Release]:
     releases: list[Release] = []
     for identity, token in sorted(held.items()):  # the oldest task is to run first
         try:
-            releases.append(reclaimed(identity, token, blame))
+            found = Blame.SUSPECT if identity in suspects else blame
+            releases.append(reclaimed(identity, token, found))
         except ValueError:
             continue  # nobody of ours wrote this; it must not keep the others from their queues
     return releases

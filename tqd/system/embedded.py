@@ -85,8 +85,6 @@ def server_main(server: EmbeddedServer, log_path: str) -> Callable[[ChildPipes],
     """Return what a forked child does to become the server."""
 
     def become(pipes: ChildPipes) -> int:
-        # A group of its own: the terminal's Ctrl-C must not reach it before the workers have settled.
-        os.setpgid(0, 0)
         output = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(output, 1)
         os.dup2(output, 2)

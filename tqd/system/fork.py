@@ -4,7 +4,8 @@ The order matters; each line has lost signals or leaked descriptors somewhere:
 1. the parent blocks signals, so that none is taken by a handler that is not the child's;
 2. the child drops the parent's wakeup descriptor and handlers, and closes every descriptor that
    belongs to the parent or to siblings: a copied pipe end would hide a death from the others;
-3. the child asks for a signal at its parent's death, and then looks whether it is dead already;
+3. the child asks for a signal at its parent's death, and then looks whether it is dead already; it has a
+   session of its own, so that a task that kills its process group kills its worker and no more;
 4. SIGUSR1 and a crash write the child's stacks into a file in memory that the parent reads: C code
    does it, so it works whatever the child's loop is doing;
 5. signals stay blocked until the child's loop has its own handlers (`unblock`);
@@ -138,6 +139,9 @@ def _child(
         for descriptor in close:
             os.close(descriptor)
         die_with_parent(parent, death_signal)
+        # A session and not only a group: without a controlling terminal nothing stops, or interrupts for
+        # ever, what a task reads from the terminal or writes to it.
+        os.setsid()
         for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             os.environ.pop(name, None)
         faulthandler.enable(pipes.dump_fd, all_threads=True)
@@ -159,10 +163,10 @@ def _child(
 def _set_dispositions() -> None:
     for number in PARENT_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    # A terminal's Ctrl-C goes to the whole group; what it means is the master's decision.
+    # What a terminal's Ctrl-C means is the master's decision: it may be sent to all processes by hand.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # So do its other keys and its end, and a stray signal must not cost tasks. Not ignored: that would
-    # be handed down to what a task executes, a handler is not.
+    # So may its other keys be and its end, and a stray signal must not cost tasks. Not ignored: that
+    # would be handed down to what a task executes, a handler is not.
     for number in _TERMINAL_AND_STRAY:
         signal.signal(number, _nothing)
 

@@ -6,7 +6,8 @@ what it noted at the claim. It reads `fence:attempts:crashes:queue`:
 - fence     counts every claim of the task, so no two owners ever hold equal tokens;
 - attempts  counts the attempts that were charged (a release or a lost worker charges none);
 - crashes   counts the workers that died while they held the task, and in its hundreds those among them that
-            somebody may have killed: they say little about the task (`Blame`);
+            somebody may have killed: they say little about the task (`Blame`); from its ten thousands on
+            those of which it seems to be the reason;
 - queue     is where the task came from and where it goes back to.
 """
 
@@ -15,26 +16,37 @@ from __future__ import annotations
 from enum import IntEnum
 
 SUSPECT_WEIGHT = 4
-"""Two crashes, or four kills, of workers that held a task make it a suspect: it runs alone in the probe."""
+"""Two crashes, or four kills, of workers that held a task make it a suspect: it runs alone in the probe. One
+is enough of which it seems to be the reason."""
 
 REPLAYED_FENCE = 10**12
 """The fence of a replayed task goes on from the epoch ms of its replay; no other comes near."""
 
 _REPLAY_STEP = 10_000
 _MAX_DIGITS = 15
-_KILLS = 100
+_KILLS, _SUSPECTED = 100, 10_000
 
 
 class Blame(IntEnum):
-    """What the death of a worker says about the tasks that it held; the value is its weight.
+    """What the death of a worker says about a task that it held.
 
-    none: something else is known to be the reason. kill: it, or its whole daemon, was killed by nobody knows
-    whom. crash: it died by itself.
+    none: something else is known to be the reason. lost: it ended with its daemon or host, nobody saw how.
+    kill: it was killed by nobody knows whom. again: so, just after another one. crash: it died by itself.
+    suspect: this very task seems to be the reason.
     """
 
     NONE = 0
-    KILL = 1
-    CRASH = 2
+    LOST = 1
+    KILL = 2
+    AGAIN = 3
+    CRASH = 4
+    SUSPECT = 5
+
+
+_RECORDED = {
+    Blame.NONE: 0, Blame.LOST: _KILLS + 1, Blame.KILL: _KILLS + 1, Blame.AGAIN: _KILLS + 1,
+    Blame.CRASH: 1, Blame.SUSPECT: _SUSPECTED + 1,
+}  # fmt: skip
 
 
 class Counts:
@@ -62,8 +74,7 @@ class Counts:
 
     def crashed(self, blame: Blame = Blame.CRASH) -> Counts:
         """Return the counts after the worker died that held the task."""
-        more = {Blame.NONE: 0, Blame.KILL: _KILLS + 1, Blame.CRASH: 1}[blame]
-        return Counts(self.fence, self.attempts, self.crashes + more)
+        return Counts(self.fence, self.attempts, self.crashes + _RECORDED[blame])
 
     def acquitted(self) -> Counts:
         """Return the counts after an attempt that its process has outlived: no suspicion is left."""
@@ -77,8 +88,8 @@ class Counts:
     @property
     def suspect(self) -> bool:
         """Whether the task may be what its workers died of: it runs where it can harm nobody else."""
-        kills = self.crashes // _KILLS
-        return Blame.CRASH * (self.deaths - kills) + Blame.KILL * kills >= SUSPECT_WEIGHT
+        kills, suspected = self.crashes // _KILLS % _KILLS, self.crashes // _SUSPECTED
+        return bool(suspected) or kills + 2 * (self.deaths - kills) >= SUSPECT_WEIGHT
 
 
 class Claim:

@@ -106,9 +106,18 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A worker's own code is about to kill it by `signal`: nobody else does."""
+    """A worker's own code is about to end it, or may be: when the end follows at once, nobody else did it.
 
-    signal: int
+    The attempt for which that code runs; empty when it is not known.
+    """
+
+    task_id: bytes
+    token: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A worker has its first task in hand: what it dies of from now on may be a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +183,14 @@ class WorkerGone:
     `culprit` is empty, or the attempt for which the master killed it, to be settled as failed before the
     rest is taken back: [task_id, token, error type, error message, *policy] (see `HardDeadline`). `report`
     is what is known of the death that it caused. `blame` is what the death says of all that it held, when
-    there is no culprit.
+    there is no culprit, or of the one task that is known to be the reason: the `suspect`.
     """
 
     worker: str
     culprit: list[object]
     report: str = ""
     blame: int = Blame.CRASH
+    suspect: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +206,12 @@ class SampleRequest:
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
     | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed | Declared
+    | Begun
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
-    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed, Declared,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed, Declared, Begun,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

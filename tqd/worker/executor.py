@@ -44,6 +44,7 @@ from tqd.task.settle import (
     settlement,
 )
 from tqd.wire.envelope import Envelope, decode_envelope, encode_value
+from tqd.wire.messages import Begun
 from tqd.wire.records import ResultRecord
 from tqd.wire.seal import Seal
 from tqd.worker.contexts import context_of
@@ -83,6 +84,8 @@ class Executor:
         self._seal = seal
         self._lanes = Lanes(inflight.slots)
         self._sweeper: asyncio.TimerHandle | None = None
+        self._begun = False
+        self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._retries = Retries(log)
         self._expiries = Expiries(log)
@@ -134,7 +137,13 @@ class Executor:
         if options.hard_timeout_s:
             self.limits.watch(attempt)
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Look at time limits from now on; the first time the master is told."""
+        self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+        if not self._begun:
+            self._begun = self._channel.send(Begun())
 
     def _chosen(
         self, claim: Claim, envelope: Envelope, declared: TaskOptions

@@ -107,7 +107,7 @@ class _Worker:
             queue.seal, inflight,
         )  # fmt: skip
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
-        listen(self._channel)
+        listen(self._channel, self._lifecycle.inflight)
         self._channel.send(Ready(queue.endpoint.url, queue.namespace, len(queue.registry)))
         self._lifecycle.set_quiet(self._quiet)
         if self._drain_s is not None:

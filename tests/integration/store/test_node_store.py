@@ -17,7 +17,7 @@ from tqd.store.calls import MAX_BATCH
 from tqd.store.connection import Endpoint
 from tqd.store.node_store import LOST_LIMIT, REAP_LIMIT, NodeStore
 from tqd.store.outage import PATIENCE_S
-from tqd.task.claim import Counts
+from tqd.task.claim import Blame, Counts
 
 T = TypeVar("T")
 
@@ -232,6 +232,17 @@ def test_two_keepers_reclaim_the_same_worker_once(driver: StoreDriver, keeper: K
     assert sum(other.do(both)) == 50
     assert driver.order() == list(range(50))
     assert {driver.counts(n) for n in range(50)} == {b"1:0:1"}
+
+
+def test_of_what_a_dead_worker_held_those_that_are_singled_out_are_suspects_at_once(
+    driver: StoreDriver, keeper: Keeper
+) -> None:
+    driver.enqueue(1, 2)
+    driver.claim()
+    keeper.do(keeper.store.fence, NODE, ["w1"])
+    assert keeper.do(keeper.store.reclaim, "w1", Blame.NONE, {identity(2)}) == 2
+    assert driver.places() == {1: "ready:default", 2: "suspect:default"}
+    assert (driver.counts(1), driver.counts(2)) == (b"1:0:0", b"1:0:10001")
 
 
 def test_a_reclaim_of_a_full_worker_keeps_the_order(driver: StoreDriver, keeper: Keeper) -> None:

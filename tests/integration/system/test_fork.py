@@ -209,3 +209,13 @@ def test_a_child_whose_main_raises_exits_as_crashed(capfd: pytest.CaptureFixture
     with Forked(fails) as forked:
         assert forked.exit_code() == fork.CRASHED
     assert "SystemExit: no" in capfd.readouterr().err
+
+
+def test_a_child_that_kills_its_process_group_kills_nobody_else() -> None:
+    def kills_its_group(pipes: ChildPipes) -> int:
+        if os.getsid(0) == os.getpid():  # else the tests would end here
+            os.kill(0, signal.SIGKILL)
+        return 1
+
+    with Forked(kills_its_group) as forked:
+        assert forked.exit_code() == -signal.SIGKILL

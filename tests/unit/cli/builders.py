@@ -79,6 +79,7 @@ def status(**changes: Any) -> dict[str, Any]:
         },
         "workers": [worker(1), worker(2)],
         "probe": None,
+        "probes": [],
         "suspects": 0,
         "queues": [queue("high_priority"), queue("default"), queue("low_priority")],
         "dead_letters": 0,

@@ -273,6 +273,7 @@ def test_suspects_and_the_probe_are_news() -> None:
         "the probe (pid 77) is ready and runs shop.pay"
     )
     assert tone is Tone.NOTE
+    assert view_head.suspects(status(probe=probe, probes=[probe] * 3)).endswith("runs shop.pay, and 2 more")
     assert view_head.suspects(status(suspects=1)).startswith("suspects: 1 task waits")
     assert "the probe" not in view_head.suspects(status(suspects=1))
     assert view_head.suspects({}) == ""

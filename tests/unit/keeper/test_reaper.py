@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence, Set
 from typing import Any
 
 import pytest
@@ -40,6 +40,7 @@ class MemoryStore:
         self.settled: list[Settlement] = []
         self.refusal: Exception | None = None
         self.blames: dict[str, Blame] = {}
+        self.suspects: dict[str, set[bytes]] = {}
         self.queued = 0
         self.uptime_s = 1000.0
         self.rings = 0
@@ -96,8 +97,9 @@ class MemoryStore:
         self.settled.append(settlement)
         return True
 
-    async def reclaim(self, worker: str, blame: Blame) -> int:
+    async def reclaim(self, worker: str, blame: Blame, suspects: Set[bytes]) -> int:
         self.blames[worker] = blame
+        self.suspects[worker] = set(suspects)
         assert not any(worker in workers for workers in self.may_claim.values()), "reclaimed before fenced"
         self.done.append(("reclaim", worker))
         self.lost.discard(worker)
@@ -288,7 +290,28 @@ def test_of_a_worker_that_is_just_found_dead_nobody_knows_why() -> None:
     store = MemoryStore()
     worker = store.add(BEFORE, "w", 1, 1, 10)
     do(reaper(store).reap_processes())
-    assert store.blames == {worker: Blame.KILL}
+    assert store.blames == {worker: Blame.LOST}
+
+
+def test_a_suspect_is_taken_back_as_one_and_others_are_not_given_up_for_its_death() -> None:
+    store = MemoryStore()
+    store.tokens = {b"i" * 16: b"9:1:9:mail", b"j" * 16: b"9:1:0:mail"}
+    worker = store.add(OURS, "w", 1, 1, 10, held=2)
+    do(reaper(store).worker_gone(worker, None, Blame.CRASH, b"j" * 16))
+    assert (store.suspects, store.settled) == ({worker: {b"j" * 16}}, [])
+    assert store.blames == {worker: Blame.NONE}, "the others"
+
+
+def test_what_two_workers_held_that_were_killed_one_after_the_other_is_suspect() -> None:
+    store = MemoryStore()
+    one, two, three = (store.add(OURS, "w", number, 1, 10, held=2) for number in (1, 2, 3))
+    keeper = reaper(store)
+    store.tokens = {b"i" * 16: b"1:0:0:mail", b"j" * 16: b"1:0:0:mail"}
+    do(keeper.worker_gone(one, None, Blame.KILL))
+    store.tokens = {b"j" * 16: b"2:0:101:mail", b"k" * 16: b"1:0:0:mail"}
+    do(keeper.worker_gone(two, None, Blame.AGAIN))
+    do(keeper.worker_gone(three, None, Blame.KILL))
+    assert store.suspects == {one: set(), two: {b"j" * 16}, three: set()}
 
 
 @pytest.mark.parametrize("trouble", ["refused", "no token of ours", "no such task"])

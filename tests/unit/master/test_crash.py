@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from tqd.master.crash import MOST_REPORT_BYTES, Death, blame, culprit, explained, guilty, report
+from tqd.master.crash import (
+    MOST_REPORT_BYTES,
+    Death,
+    ambiguous,
+    blame,
+    culprit,
+    explained,
+    guilty,
+    report,
+    suspect,
+    weighed,
+)
 from tqd.master.events import Role
+from tqd.master.kills import Kills
 from tqd.master.seats import ChildState, Seat, Step
 from tqd.system import exits
 from tqd.task.claim import Blame
@@ -18,7 +31,7 @@ from tqd.wire.messages import Holding, WorkerGone, encode_message
 KILLED, SEGV = -signal.SIGKILL, -signal.SIGSEGV
 HELD = Holding(b"i" * 16, b"3:0:2:mail", "shop.pay", 5.0, [3.0, 1.0, 60.0, 9.0])
 NOTHING = Holding(b"", b"", "", 0.0, [])
-NONE, KILL, CRASH = Blame
+NONE, KILL, CRASH = Blame.NONE, Blame.KILL, Blame.CRASH
 
 
 def seat(role: Role = Role.PROBE, step: Step = Step.NONE, killed_for: str = "") -> Seat:
@@ -33,10 +46,12 @@ def died(
     holding: Holding | None = HELD,
     stacks: str = "",
     doomed: bool = False,
+    named: bytes = b"",
+    ages_s: Sequence[float] = (),
 ) -> Death:
     return Death(
         worker="node~probe~7~1", code=code, oom=oom, holding=holding, held_s=0.25, stacks=stacks,
-        rss=[(1.5, 10 << 20), (0.5, 300 << 20)], doomed=doomed,
+        rss=[(1.5, 10 << 20), (0.5, 300 << 20)], doomed=doomed, named=named, ages_s=ages_s,
     )  # fmt: skip
 
 
@@ -118,6 +133,55 @@ def test_nobody_is_guilty_of_a_drains_kill_or_of_a_stop() -> None:
 
 def test_nobody_is_guilty_of_a_workers_death() -> None:
     assert not guilty(seat(Role.WORKER), died(SEGV))
+
+
+# -- one that was seen ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [KILLED, 0, 3])
+def test_the_task_whose_code_ends_its_worker_is_the_suspect(code: int) -> None:
+    assert suspect(seat(Role.WORKER), died(code, doomed=True, named=b"i" * 16)) == b"i" * 16
+
+
+def test_a_call_explains_no_segfault_that_follows_it() -> None:
+    assert suspect(seat(Role.WORKER), died(SEGV, doomed=True, named=b"i" * 16)) == b""
+
+
+def test_nobody_is_a_suspect_of_a_stop_or_of_a_kill_from_outside() -> None:
+    assert suspect(seat(killed_for="a stop at once"), died(KILLED, doomed=True, named=b"i" * 16)) == b""
+    assert suspect(seat(Role.WORKER), died(KILLED)) == b""
+
+
+# -- kills that nobody explains -------------------------------------------------------------------
+
+
+def test_a_probe_that_is_killed_with_a_task_in_hand_is_ambiguous() -> None:
+    assert ambiguous(seat(), died(KILLED))
+    assert not ambiguous(seat(), died(KILLED, oom=True)), "explained"
+    assert not ambiguous(seat(), died(SEGV)), "explained"
+    assert not ambiguous(seat(), died(KILLED, holding=NOTHING)), "nothing in hand"
+    assert not ambiguous(seat(Role.WORKER), died(KILLED)), "no probe"
+
+
+def test_the_second_early_kill_of_a_probe_makes_its_task_guilty_and_the_first_does_not() -> None:
+    before = Kills()
+    first = weighed(seat(), died(KILLED), before, 9.0)[0]
+    second = weighed(seat(), died(KILLED), before, 9.0)[0]
+    assert not guilty(seat(), first) and guilty(seat(), second)
+    assert culprit(seat(), second)[3] == (
+        "the last 2 processes that ran it alone were killed by SIGKILL, 0.2 s and 0.2 s after the attempt "
+        "began; 3 workers died while they held this task"
+    )
+
+
+def test_what_is_known_of_a_death_is_not_weighed() -> None:
+    assert weighed(seat(Role.WORKER), died(SEGV), Kills(), 9.0) == (died(SEGV), CRASH)
+
+
+def test_a_worker_that_is_killed_soon_after_another_is_blamed_on_what_both_had_in_hand() -> None:
+    before = Kills()
+    found = [weighed(seat(Role.WORKER), died(KILLED), before, now)[1] for now in (9.0, 9.2)]
+    assert found == [KILL, Blame.AGAIN]
 
 
 # -- the report -----------------------------------------------------------------------------------

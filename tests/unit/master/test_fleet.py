@@ -20,9 +20,16 @@ from tqd.master.events import (
     Terminate,
     Tick,
 )
-from tqd.master.fleet import MOST_EARLY_DEATHS, Phase
+from tqd.master.fleet import Phase
 from tqd.master.moves import KILL_MARGIN_S
-from tqd.master.pauses import HEALTHY_AFTER_S, JITTER, REDIS_PAUSE_S, SETTLED_S
+from tqd.master.pauses import (
+    EARLY_PAUSE_S,
+    HEALTHY_AFTER_S,
+    JITTER,
+    MOST_EARLY_DEATHS,
+    REDIS_PAUSE_S,
+    SETTLED_S,
+)
 from tqd.master.stopping import FAST_GRACE_S, KEEPER_LIMIT_S, REDIS_LIMIT_S
 from tqd.system import exits
 
@@ -377,6 +384,37 @@ def test_a_worker_that_could_not_reach_redis_is_tried_again_each_second() -> Non
         assert spawned(world.pass_time(REDIS_PAUSE_S)) == ["worker-1"]
     assert not world.fleet.breaker.open
     assert world.fleet.seats["worker-1"].failures == 1
+
+
+def test_workers_that_tasks_kill_are_replaced_at_once_and_are_no_crash_loop() -> None:
+    world = running()
+    for _ in range(20):
+        assert spawned(world.die("worker-1", -11, begun=True)) == ["worker-1"]
+        world.ready("worker-1")
+    assert not world.fleet.breaker.open
+
+
+def test_tasks_that_kill_workers_do_not_keep_the_daemon_from_starting() -> None:
+    world = World(workers=1)
+    world.start()
+    world.ready("worker-1")
+    for _ in range(20):
+        assert spawned(world.die("worker-1", -11, begun=True)) == [], "the keeper has to come up"
+        assert spawned(world.pass_time(EARLY_PAUSE_S)) == ["worker-1"]
+        world.ready("worker-1")
+    world.all_ready()
+    assert world.announced == 1
+
+
+def test_an_app_in_which_every_worker_dies_of_its_tasks_is_a_crash_loop_in_the_end() -> None:
+    world = running()
+    for _ in range(1000):
+        world.die("worker-1", -11, begun=True)
+        world.pass_time(0.1)
+        if world.fleet.breaker.open:
+            return
+        world.all_ready()
+    raise AssertionError("no crash loop was seen")
 
 
 # -- crash loops ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from tests.support.fleet_world import World
 from tests.unit.master.test_fleet import asked, killed, running, spawned
 from tqd.master.events import Haste, Heard, Note, SetQuiet, StopAsked, Weighed
 from tqd.master.plan import Limits
-from tqd.master.probing import IDLE_S
+from tqd.master.probing import IDLE_S, MOST_IN_A_ROW
 from tqd.master.seats import PROBE, ChildState
 from tqd.system import exits
 
@@ -35,6 +35,60 @@ def test_a_probe_is_started_when_suspects_wait_and_it_is_said() -> None:
 def test_there_is_one_probe_however_many_suspects_wait() -> None:
     world = probing()
     assert spawned(world.suspects(300)) == []
+
+
+def slow(world: World) -> list[object]:
+    """Let every probe that is ready beat twice, with the same task in hand; returns what followed."""
+    actions: list[object] = []
+    for _ in range(2):
+        for seat in world.fleet.seats.probes():
+            if seat.state is ChildState.READY:
+                actions += world.beat(seat.name, busy=1)
+    return actions
+
+
+def test_while_all_probes_have_long_suspects_in_hand_one_more_comes_up_to_twice_the_workers() -> None:
+    world = probing(workers=2)
+    for name in ("probe-2", "probe-3", "probe-4"):
+        actions = slow(world)
+        assert spawned(actions) == [name]
+        assert notes(actions) == ["suspects wait: one more probe runs them"]
+        assert spawned(slow(world)) == [], "it is on its way"
+        world.ready(name)
+    assert spawned(slow(world)) == []
+
+
+def test_probes_whose_suspects_end_stay_as_few_as_they_are() -> None:
+    world = probing()
+    for done in range(1, 10):
+        assert spawned(world.beat(PROBE, busy=1, done=done)) == []
+
+
+def test_no_more_probes_come_when_no_suspect_waits_besides_those_that_run() -> None:
+    world = probing(suspects=1)
+    world.suspects(0)
+    assert spawned(slow(world)) == []
+
+
+def test_each_probe_leaves_when_it_has_nothing_to_do() -> None:
+    world = probing()
+    slow(world)
+    world.ready("probe-2")
+    world.beat("probe-2", busy=1)
+    world.suspects(0)
+    world.beat(PROBE, busy=0)
+    assert asked(world.pass_time(IDLE_S + 0.1)) == [(PROBE, 30.0)]
+    world.beat("probe-2", busy=0)
+    assert ("probe-2", 30.0) in asked(world.pass_time(IDLE_S + 0.1))
+
+
+def test_one_more_probe_that_is_killed_gives_its_seat_up_and_the_first_one_stays() -> None:
+    world = probing()
+    slow(world)
+    world.ready("probe-2")
+    assert notes(world.die("probe-2", -11, culprit=True)) == ["a task has killed its probe"]
+    assert [seat.name for seat in world.fleet.seats.probes()] == [PROBE]
+    assert spawned(world.suspects(3)) == ["probe-2"], "the first one is still at its long suspect"
 
 
 def test_no_probe_is_started_before_the_daemon_is_ready() -> None:
@@ -86,6 +140,26 @@ def test_after_a_culprit_the_next_probe_comes_at_once_when_the_keeper_says_that_
         actions = world.die(PROBE, -11, culprit=True)
         assert spawned(actions) == [], "whether suspects are left only the keeper knows"
         assert notes(actions) == ["a task has killed its probe"]
+        assert spawned(world.suspects(2)) == [PROBE]
+        world.ready(PROBE)
+
+
+def test_after_very_many_culprits_in_a_row_the_probe_comes_after_growing_pauses() -> None:
+    """It is not a few tasks then, but an app in which all of them die."""
+    world = probing()
+    for _ in range(MOST_IN_A_ROW + 1):
+        world.die(PROBE, -11, culprit=True)
+        assert spawned(world.suspects(2)) == [PROBE]
+        world.ready(PROBE)
+    world.die(PROBE, -11, culprit=True)
+    assert spawned(world.suspects(2)) == []
+    assert spawned(world.pass_time(0.7)) == [PROBE]
+
+
+def test_culprits_with_innocent_suspects_among_them_are_found_at_full_speed() -> None:
+    world = probing()
+    for number in range(3 * MOST_IN_A_ROW):
+        world.die(PROBE, -11, culprit=True, outlived=number % MOST_IN_A_ROW == 0)
         assert spawned(world.suspects(2)) == [PROBE]
         world.ready(PROBE)
 

@@ -406,7 +406,8 @@ def test_a_probe_is_shown_apart_from_the_workers_and_is_no_problem() -> None:
     assert look["healthy"]
     scene.world.ready("probe")
     scene.beats("probe", names=[["shop.pay", 1]])
-    assert scene.look()["probe"]["names"] == [["shop.pay", 1]]
+    look = scene.look()
+    assert look["probe"]["names"] == [["shop.pay", 1]] and look["probes"] == [look["probe"]]
 
 
 def test_a_probe_that_cannot_start_is_a_problem_while_suspects_wait() -> None:
