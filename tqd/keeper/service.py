@@ -22,6 +22,7 @@ from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
+from tqd.keeper.sampler import Sampler
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
 from tqd.system import exits
@@ -40,7 +41,7 @@ from tqd.wire.messages import (
     Message,
     Ready,
     ReopenLog,
-    Sampled,
+    SampleEvery,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -98,7 +99,13 @@ class Keeper:
         self._lease_s = config.node.lease
         self._patience = Patience(self._lease_s)
         self._reaper = Reaper(
-            store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
+            store,
+            node,
+            config.queues.names,
+            config.dead_letters.max_count,
+            start_ticks,
+            log,
+            pipes.ledger,
         )
         app, scheduler = config.tasks.app, config.scheduler
         self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
@@ -108,7 +115,7 @@ class Keeper:
         self._gone: asyncio.Queue[Gone] = asyncio.Queue()
         self._suspects = 0
         self._leased = False
-        self._sample = asyncio.Event()
+        self._sampler = Sampler(store, config.queues.names, self._channel, log)
         self._stop = asyncio.Event()
         self._orphaned = False
         self._limits = Limits(store, node.name, config.queues.limits, log)
@@ -159,7 +166,7 @@ class Keeper:
             self._watch_suspects(),
             self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
-            self._answer_samples(),
+            self._sampler.run(),
         ]
         if self._config.scheduler.enabled:
             duties.append(self._firer.run())
@@ -243,18 +250,6 @@ class Keeper:
         if self._suspects != before or self._suspects:
             self._send_beat()
 
-    async def _answer_samples(self) -> None:
-        while True:
-            await self._sample.wait()
-            try:
-                samples, dead = await self._store.sample(self._config.queues.names)
-            except StoreError as error:
-                self._log.debug("no sample", error=str(error))
-            else:
-                self._channel.send(Sampled([sample.row() for sample in samples], dead))
-            # What was asked for meanwhile is answered by this one.
-            self._sample.clear()
-
     async def _beat(self) -> None:
         while True:
             self._send_beat()
@@ -305,9 +300,11 @@ class Keeper:
                 self._unwatch(worker)
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
-                self._sample.set()
+                self._sampler.ask()
             case Declared():
                 self._firer.look_soon()
+            case SampleEvery(interval_s):
+                self._sampler.ask_every(interval_s)
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():
