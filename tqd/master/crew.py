@@ -17,6 +17,9 @@ RATE_WINDOW_S = 10.0
 ARRIVED = 5
 """The place of a queue's arrivals in its row of a sample."""
 
+HELD = 6
+"""The place of how many of its ready tasks wait for their keys."""
+
 RSS_READINGS = 10
 """Beats whose memory is remembered, for the report of a crash."""
 
@@ -54,8 +57,8 @@ class Member:
 
     __slots__ = (
         "beat", "beat_at", "begun", "blocked", "child", "doomed", "doomed_at", "dump_at", "frames", "hard",
-        "holding", "keeper_beat", "ledger", "name", "outlived", "pss_at", "pss_bytes", "rate", "reading",
-        "rss", "seat", "since", "stacks",
+        "holding", "keeper_beat", "ledger", "name", "outlived", "pss_at", "pss_bytes", "pss_rss_bytes",
+        "rate", "reading", "rss", "seat", "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
@@ -72,6 +75,7 @@ class Member:
         self.rate = Rate()
         self.pss_bytes: int | None = None
         self.pss_at = 0.0
+        self.pss_rss_bytes = 0
         self.blocked: Blocked | None = None
         self.hard: HardDeadline | None = None
         self.dump_at: float | None = None

@@ -47,6 +47,7 @@ class Sight:
     events: list[dict[str, object]]
     master_rss_bytes: int | None
     telemetry: Telemetry
+    autoscaler: dict[str, object]
 
 
 def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, object]:
@@ -95,6 +96,7 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
         "totals": _totals(sight.totals),
         "tasks": performance.tasks(sight.telemetry),
         "windows": performance.windows(sight.telemetry, now),
+        "autoscaler": sight.autoscaler,
         "events": sight.events,
     }
 

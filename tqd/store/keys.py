@@ -94,6 +94,14 @@ class Keys:
         """String with a TTL; also the channel on which the record is published."""
         return f"{self.prefix}result:{identity.hex()}"
 
+    def scaling(self, name: str) -> str:
+        """String with a TTL: what the autoscaler of the daemon of this name remembers."""
+        return f"{self.prefix}scaling:{name}"
+
+    def decisions(self, name: str) -> str:
+        """List with a TTL: what the autoscaler of the daemon of this name has decided, the newest last."""
+        return f"{self.prefix}decisions:{name}"
+
     def replay(self, identity: bytes) -> str:
         """Hash with a TTL: how often a dead letter was replayed, when last, and by which run."""
         return f"{self.prefix}replay:{identity.hex()}"

@@ -29,6 +29,9 @@ less than a millisecond."""
 MOST_WORKERS = 256
 """Living workers whose claims are counted, and daemons whose workers are looked up; above, unknown."""
 
+MOST_HELD = 2**32 - 1
+"""So that the figures of 64 queues fit into a frame."""
+
 _PER_QUEUE = 3
 
 
@@ -38,10 +41,11 @@ class QueueSample:
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
     is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
     `arrived` counts tasks that became ready, by whomever and whenever: at their enqueue, when they came due
-    (which somebody has to look at), at a replay. Those that are given back have arrived before.
+    (which somebody has to look at), at a replay. Those that are given back have arrived before. `held` are
+    those of the ready ones that the limits of their keys hold back, as nothing else would.
     """
 
-    __slots__ = ("arrived", "claimed", "oldest_ms", "paused", "ready", "scheduled")
+    __slots__ = ("arrived", "claimed", "held", "oldest_ms", "paused", "ready", "scheduled")
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class QueueSample:
         oldest_ms: int,
         paused: int = 0,
         arrived: int = UNKNOWN,
+        held: int = 0,
     ) -> None:
         self.ready = ready
         self.scheduled = scheduled
@@ -58,10 +63,12 @@ class QueueSample:
         self.oldest_ms = oldest_ms
         self.paused = paused
         self.arrived = arrived
+        self.held = held
 
     def row(self) -> list[int]:
         """Return the numbers in the order in which a message carries them."""
-        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused, self.arrived]
+        held = min(self.held, MOST_HELD)
+        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused, self.arrived, held]
 
 
 class Look(NamedTuple):
@@ -176,7 +183,7 @@ def _sample(replies: Sequence[Any], claimed: int, now_ms: int, held: int) -> Que
     known = not any(isinstance(reply, ResponseError) for reply in replies)
     if not known:
         return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
-    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms))
+    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms), held=held)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:

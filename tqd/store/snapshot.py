@@ -34,7 +34,7 @@ _SINGLES = {
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:")
+_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:", "scaling:", "decisions:")
 
 
 class Names:

@@ -140,10 +140,11 @@ class KeeperBeat:
 class Sampled:
     """The queues, in the order of the configuration, and the number of dead letters.
 
-    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived]; -1 is what is not known. `oldest_ms` is
-    the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
-    ready so far. Without names: 64 long ones would not fit a frame. `nodes`: the daemons of the namespace,
-    of which this one has the place `rank`; `workers`: all of theirs. `at` is when, in monotonic s.
+    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1 is what is not known. `oldest_ms`
+    is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
+    ready so far, `held` how many of the ready ones wait for their keys. Without names: 64 long ones would not
+    fit a frame. `nodes`: the daemons of the namespace, of which this one has the place `rank`; `workers`: all
+    of theirs. `at` is when, in monotonic s.
     """
 
     queues: list[list[int]]
@@ -206,6 +207,23 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """A part of what the master learnt, to be kept over restarts (to the keeper), or of what was kept (from
+    it, once); see `parts`."""
+
+    part: int
+    last: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A scaling decision, as JSON: to be noted in Redis (to the keeper), or noted there before (from it)."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SampleRequest:
     """Sample the queues now."""
 
@@ -220,13 +238,13 @@ class SampleEvery:
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
     | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
-    | Declared | Begun | SampleEvery
+    | Declared | Begun | SampleEvery | Remember | Decided
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
     Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
-    Declared, Begun, SampleEvery,
+    Declared, Begun, SampleEvery, Remember, Decided,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

@@ -71,6 +71,7 @@ class Scene:
             self.events,
             77,
             self.telemetry,
+            {"mode": "off"},
         )
         now = self.world.now + after_s
         return json.loads(json.dumps(picture(WHO, sight, 990.0, now)))  # type: ignore[no-any-return]

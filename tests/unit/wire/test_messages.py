@@ -85,7 +85,7 @@ LARGEST = [
     ),
     HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
     Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
-    Sampled([[COUNT] * 6] * 64, COUNT, COUNT, COUNT, COUNT, 1e9),
+    Sampled([[*[COUNT] * 6, 2**32 - 1]] * 64, COUNT, COUNT, COUNT, COUNT, 1e9),
 ]  # fmt: skip
 
 
