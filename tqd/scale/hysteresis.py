@@ -1,0 +1,96 @@
+"""What keeps the number of workers still: rows of votes, cooldowns, and shrinks that were regretted. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tqd.scale.decision import Veto, VetoKind
+from tqd.scale.settings import ScaleSettings
+
+REGRET_COOLDOWNS = 12.0
+MOST_REGRET_S = 3600.0
+"""A shrink that a growth undoes within so many of its cooldowns (an hour at most) was wrong, and for as long
+there is no other. Load that comes and goes in a shorter rhythm keeps its workers, instead of being met too
+late each time it comes: at the default cooldown there is at most one such turn per hour."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
+
+    `streak` is positive for proposals to grow and negative for those to shrink. `changed_at` is the last
+    change of any kind; `grown_at` and `shrunk_at` are those that votes brought about.
+    """
+
+    streak: int = 0
+    grown_at: float | None = None
+    shrunk_at: float | None = None
+    changed_at: float | None = None
+    regret_until: float | None = None
+
+
+def regret_s(settings: ScaleSettings) -> float:
+    """Return for how long a shrink that was undone keeps others from happening, in s."""
+    return min(MOST_REGRET_S, REGRET_COOLDOWNS * settings.scale_down_cooldown_seconds)
+
+
+def proposed(changes: Changes, direction: int) -> Changes:
+    """Return it after a sample that proposes to grow (1), to shrink (-1) or neither (0)."""
+    if direction == 0:
+        streak = 0
+    elif changes.streak * direction > 0:
+        streak = changes.streak + direction
+    else:
+        streak = direction
+    return replace(changes, streak=streak)
+
+
+def changed(changes: Changes, settings: ScaleSettings, direction: int, now: float, *, voted: bool) -> Changes:
+    """Return it after a change; `voted`: the load was the reason, so the cooldown of its direction begins."""
+    if not voted:
+        return replace(changes, streak=0, changed_at=now)
+    if direction < 0:
+        return replace(changes, streak=0, changed_at=now, shrunk_at=now)
+    regret_until = changes.regret_until
+    if changes.shrunk_at is not None and now - changes.shrunk_at < regret_s(settings):
+        regret_until = now + regret_s(settings)
+    return replace(changes, streak=0, changed_at=now, grown_at=now, regret_until=regret_until)
+
+
+def cooldown_left_s(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> float:
+    """Return how long no change in that direction may be made for the last one's sake, in s.
+
+    Growing waits for growth alone. Shrinking waits for any change: what was just added has to show first
+    whether it is needed.
+    """
+    if direction > 0:
+        return _left(changes.grown_at, settings.scale_up_cooldown_seconds, now)
+    return _left(changes.changed_at, settings.scale_down_cooldown_seconds, now)
+
+
+def _left(since: float | None, length_s: float, now: float) -> float:
+    return 0.0 if since is None else max(0.0, since + length_s - now)
+
+
+def turns(passed_over: int, settings: ScaleSettings) -> int:
+    """Return how many places a daemon moves up for the steps that were others' and did not end the need."""
+    return passed_over // settings.consecutive_signals_required
+
+
+def vetoes(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> list[Veto]:
+    """Return what of all this stands against a change in that direction now."""
+    found = []
+    row, required = abs(changes.streak), settings.consecutive_signals_required
+    if row < required:
+        text = f"it takes {required} samples in a row, this is number {row}"
+        found.append(Veto(kind=VetoKind.STREAK, text=text))
+    left_s = cooldown_left_s(changes, settings, direction, now)
+    if left_s > 0:
+        what = "last growth" if direction > 0 else "last change"
+        text = f"the cooldown after the {what} lasts {left_s:.0f} s more"
+        found.append(Veto(kind=VetoKind.COOLDOWN, text=text))
+    if direction < 0 and changes.regret_until is not None and now < changes.regret_until:
+        left_s = changes.regret_until - now
+        text = f"the last shrink was undone soon after, so the number stays for {left_s:.0f} s"
+        found.append(Veto(kind=VetoKind.REGRET, text=text))
+    return found

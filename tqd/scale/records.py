@@ -1,0 +1,148 @@
+"""What is remembered of the samples before: long-run run times, the last minute's failures, the arrivals.
+
+Nothing here decides. Everything is bounded: names, entries, and how long a reading counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import nlargest
+from typing import NamedTuple
+
+from tqd.scale.sample import Runs, Sample
+
+LONG_RUN_S = 3600.0
+"""The time in which a run time loses all but a third of its weight in the long-run mean of its name."""
+
+RECENT_S = 60.0
+ARRIVALS_S = 15.0
+"""The same for the mean run time, and for the arrival rate, of the target: a window of one second says
+little of either, and a burst shows in the backlog long before it does here."""
+
+PEAK_S = 3600.0
+"""The same for the largest memory of a worker: one that was just recycled will grow again."""
+
+ERRORS_S = 60.0
+MOST_NAMES = 200
+MOST_ENTRIES = 600
+FEWEST_RUNS = 10
+"""A long-run mean of fewer attempts is none."""
+
+
+class Mean(NamedTuple):
+    """A mean run time in s, of so many attempts (older ones count less), as it was at one moment."""
+
+    mean_s: float
+    weight: float
+    at: float
+
+
+class Finished(NamedTuple):
+    """What finished in one window that ended at `at`."""
+
+    at: float
+    finished: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """What the samples so far come to; times are on the monotonic clock. None: nothing yet."""
+
+    at: float | None = None
+    means: Mapping[str, Mean] = field(default_factory=dict)
+    run: Mean | None = None
+    arrivals_per_s: float | None = None
+    finished: tuple[Finished, ...] = ()
+    peak_pss_bytes: float = 0.0
+
+
+def complexity(records: Records, runs: Mapping[str, Runs]) -> float | None:
+    """Return the run time of a window ÷ what the same tasks take in the long run.
+
+    Each name is held against its own mean, so that more of the long tasks alone is no change. Names without
+    a long-run mean count on neither side; None when none has one.
+    """
+    measured = expected = 0.0
+    for name, run in runs.items():
+        mean = records.means.get(name)
+        if mean is not None and mean.weight >= FEWEST_RUNS:
+            measured += run.total_s
+            expected += run.attempts * mean.mean_s
+    return measured / expected if expected > 0 else None
+
+
+def error_rate(records: Records) -> float | None:
+    """Return failed ÷ finished attempts of the last minute; None when none finished."""
+    finished = failed = 0
+    for entry in records.finished:
+        finished += entry.finished
+        failed += entry.failed
+    return min(1.0, failed / finished) if finished else None
+
+
+def absorb(records: Records, sample: Sample, now: float) -> Records:
+    """Return the records with one more sample."""
+    window = sample.window
+    passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
+    return Records(
+        at=now,
+        means=_means(records.means, window.runs, now),
+        run=_recent(records.run, window.runs, now),
+        arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
+        finished=_last_minute(records.finished, sample, now),
+        peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
+    )
+
+
+def _means(means: Mapping[str, Mean], runs: Mapping[str, Runs], now: float) -> Mapping[str, Mean]:
+    if not runs:
+        return means
+    merged = dict(means)
+    for name, run in runs.items():
+        if run.attempts > 0:
+            merged[name] = _added(merged.get(name), run.attempts, run.total_s, now, LONG_RUN_S)
+    if len(merged) > MOST_NAMES:
+        kept = nlargest(MOST_NAMES, merged, key=lambda name: _weight(merged[name], now, LONG_RUN_S))
+        merged = {name: merged[name] for name in kept}
+    return merged
+
+
+def _recent(mean: Mean | None, runs: Mapping[str, Runs], now: float) -> Mean | None:
+    count = sum(run.attempts for run in runs.values())
+    if count <= 0:
+        return mean
+    return _added(mean, count, sum(run.total_s for run in runs.values()), now, RECENT_S)
+
+
+def _added(mean: Mean | None, count: int, total_s: float, now: float, constant_s: float) -> Mean:
+    if mean is None:
+        return Mean(total_s / count, float(count), now)
+    weight = _weight(mean, now, constant_s)
+    return Mean((mean.mean_s * weight + total_s) / (weight + count), weight + count, now)
+
+
+def _weight(mean: Mean, now: float, constant_s: float) -> float:
+    return mean.weight * math.exp(-max(0.0, now - mean.at) / constant_s)
+
+
+def _smooth(before: float | None, measured: float | None, passed_s: float) -> float | None:
+    """Return the smoothed rate; None while the newest reading is not known."""
+    if before is None or measured is None:
+        return measured
+    return measured + (before - measured) * math.exp(-passed_s / ARRIVALS_S)
+
+
+def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:
+    window = sample.window
+    kept = tuple(entry for entry in entries if now - ERRORS_S < entry.at <= now)
+    if window.finished is None or window.failed is None or window.finished <= 0:
+        return kept
+    return (*kept, Finished(now, window.finished, window.failed))[-MOST_ENTRIES:]
+
+
+def _peak(before: float, pss_bytes: tuple[int, ...], passed_s: float) -> float:
+    largest = float(max(pss_bytes, default=0))
+    return max(largest, largest + (before - largest) * math.exp(-passed_s / PEAK_S))
