@@ -19,8 +19,8 @@ instead of hunting around it. The factor never leaves `thresholds.LEAST_FACTOR` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR
 
@@ -42,8 +42,7 @@ class Evidence(StrEnum):
     WASTED = "wasted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class Lesson(NamedTuple):
     """One change of the factor: when (monotonic), from what to what, and the shares it was learned from."""
 
     at: float
@@ -53,8 +52,7 @@ class Lesson:
     wasted: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class Learned(NamedTuple):
     """What was learned so far, and the evidence of the window that runs since `since` (monotonic)."""
 
     factor: float = 1.0
@@ -75,20 +73,18 @@ def learn(
     if learned.frozen:
         return learned
     if learned.since is None:
-        return replace(learned, since=now)
+        return learned._replace(since=now)
     since = learned.since
     if evidence is not Evidence.NONE:
-        learned = replace(
-            learned,
+        learned = learned._replace(
             evidence_s=learned.evidence_s + passed_s,
             missed_s=learned.missed_s + (passed_s if evidence is Evidence.MISSED else 0.0),
             wasted_s=learned.wasted_s + (passed_s if evidence is Evidence.WASTED else 0.0),
         )
     if now - since < window_s:
         return learned
-    return replace(
-        _concluded(learned, now, window_s, rate), since=now, evidence_s=0.0, missed_s=0.0, wasted_s=0.0
-    )
+    concluded = _concluded(learned, now, window_s, rate)
+    return concluded._replace(since=now, evidence_s=0.0, missed_s=0.0, wasted_s=0.0)
 
 
 def _concluded(learned: Learned, now: float, window_s: float, rate: float) -> Learned:
@@ -107,7 +103,7 @@ def _concluded(learned: Learned, now: float, window_s: float, rate: float) -> Le
     factor = max(LEAST_FACTOR, min(MOST_FACTOR, moved))
     lesson = Lesson(at=now, before=learned.factor, after=factor, missed=missed, wasted=wasted)
     history = learned.history if factor == learned.factor else (*learned.history, lesson)[-MOST_LESSONS:]
-    return replace(learned, factor=factor, gain=gain, direction=direction, history=history)
+    return learned._replace(factor=factor, gain=gain, direction=direction, history=history)
 
 
 def _gain(learned: Learned, direction: int) -> float:
@@ -118,7 +114,7 @@ def _gain(learned: Learned, direction: int) -> float:
 
 def freeze(learned: Learned, frozen: bool) -> Learned:
     """Return it so that nothing more is learned, or so that learning begins with a new window."""
-    return replace(learned, frozen=frozen, since=None, evidence_s=0.0, missed_s=0.0, wasted_s=0.0)
+    return learned._replace(frozen=frozen, since=None, evidence_s=0.0, missed_s=0.0, wasted_s=0.0)
 
 
 def reset(learned: Learned) -> Learned:

@@ -18,9 +18,8 @@ from tqd.scale.rules import decide
 from tqd.scale.sample import Sample
 from tqd.scale.sane import sane
 from tqd.scale.settings import Mode, ScaleSettings
-from tqd.scale.signals import MEMORY
 from tqd.scale.state import State
-from tqd.scale.verdict import Verdict, on
+from tqd.scale.verdict import Verdict
 from tqd.scale.view import View, look
 
 _BY_LOAD = (Rule.VOTES, Rule.WAIT_SLA)
@@ -39,8 +38,7 @@ def step(settings: ScaleSettings, state: State, sample: Sample, now: float) -> t
         state = replace(state, order=None)
     view = look(settings, state, sample, now)
     verdict = decide(view)
-    decision = _decision(view, verdict, refused)
-    return _after(view, verdict), replace(decision, sentence=sentence(view, verdict, decision))
+    return _after(view, verdict), _decision(view, verdict, refused)
 
 
 def _off(sample: Sample, now: float) -> Decision:
@@ -67,7 +65,7 @@ def _decision(view: View, verdict: Verdict, refused: tuple[str, ...]) -> Decisio
         from_workers=sample.workers,
         to_workers=verdict.to,
         needed=view.need.workers,
-        fleet=sample.fleet,
+        fleet=view.seen.fleet,
         nodes=sample.nodes,
         share=verdict.part,
         allowed=view.allowed,
@@ -78,8 +76,9 @@ def _decision(view: View, verdict: Verdict, refused: tuple[str, ...]) -> Decisio
         streak=abs(view.changes.streak),
         required=view.settings.consecutive_signals_required,
         cooldown_left_s=left_s,
-        recycle=on(view, MEMORY) or verdict.rule is Rule.MEMORY,
+        recycle=view.signals.memory_pressure.on or verdict.rule is Rule.MEMORY,
         refused=refused,
+        sentence=sentence(view, verdict, refused),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqd.scale.settings import Mode
 
@@ -42,8 +42,7 @@ class Role(StrEnum):
     CEILING = "ceiling"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(NamedTuple):
     """One of the six signals: what was measured, against what, and how it votes.
 
     `vote` is 1 for more, -1 for fewer, 0 for neither. Demand votes up above `threshold` and down below
@@ -64,6 +63,22 @@ class Signal:
     subject: str = ""
 
 
+class Signals(NamedTuple):
+    """The six, in the order in which they are told."""
+
+    queue_pressure: Signal
+    worker_utilization: Signal
+    task_complexity: Signal
+    queue_wait: Signal
+    error_rate: Signal
+    memory_pressure: Signal
+
+    @property
+    def demand(self) -> tuple[Signal, ...]:
+        """Return those that vote."""
+        return self[:4]
+
+
 class VetoKind(StrEnum):
     """What stands against a change for which there were enough votes."""
 
@@ -80,8 +95,7 @@ class VetoKind(StrEnum):
     MANUAL = "manual"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Veto:
+class Veto(NamedTuple):
     """One reason against the change, as a clause with its figures."""
 
     kind: VetoKind
@@ -111,7 +125,7 @@ class Decision:
     nodes: int | None = None
     share: int | None = None
     allowed: int | None = None
-    signals: tuple[Signal, ...] = ()
+    signals: Signals | None = None
     votes_up: int = 0
     votes_down: int = 0
     vetoes: tuple[Veto, ...] = ()
@@ -127,10 +141,6 @@ class Decision:
         """Whether the number of workers is to be changed."""
         return self.to_workers != self.from_workers
 
-    def signal(self, name: str) -> Signal | None:
-        """Return one of the signals; None when the decision was made without."""
-        return next((signal for signal in self.signals if signal.name == name), None)
-
     def plain(self) -> dict[str, Any]:
         """Return it as values that JSON has; the keys are those of `tqd why --json`."""
         return {
@@ -144,7 +154,7 @@ class Decision:
             "nodes": self.nodes,
             "share": self.share,
             "allowed_by_memory": self.allowed,
-            "signals": {signal.name: _plain(signal) for signal in self.signals},
+            "signals": {signal.name: _plain(signal) for signal in self.signals or ()},
             "votes": {"up": self.votes_up, "down": self.votes_down},
             "vetoes": [{"kind": str(veto.kind), "text": veto.text} for veto in self.vetoes],
             "streak": self.streak,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from tqd.scale.adapt import Evidence
-from tqd.scale.signals import ERRORS, UTILIZATION, WAIT
-from tqd.scale.view import View, signal_of
+from tqd.scale.view import View
 
 
 def evidence(view: View) -> Evidence:
     """Return what this sample is evidence of; of nothing when no attempt finished in its window."""
-    busy = signal_of(view.signals, UTILIZATION)
+    busy = view.signals.worker_utilization
     if not view.sample.window.finished or busy.value is None:
         return Evidence.NONE
     if _missed(view):
@@ -24,6 +23,6 @@ def _missed(view: View) -> bool:
     sla = view.settings.target_sla
     run_p95_s = view.sample.window.run_p95_s
     slow = run_p95_s is not None and run_p95_s > sla.latency_goal_s
-    rate = signal_of(view.signals, ERRORS).value
+    rate = view.signals.error_rate.value
     failing = rate is not None and 1.0 - rate < sla.min_success_rate
-    return slow or failing or signal_of(view.signals, WAIT).vote > 0
+    return slow or failing or view.signals.queue_wait.vote > 0

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from tqd.scale.decision import Decision, Role, Rule, Signal
+from tqd.scale.decision import Rule, Signal
 from tqd.scale.settings import Mode
-from tqd.scale.signals import COMPLEXITY, MEMORY, PRESSURE, UTILIZATION, WAIT
 from tqd.scale.verdict import Verdict, needs, several
-from tqd.scale.view import View, signal_of
+from tqd.scale.view import View
 
-_NAMES = {
-    PRESSURE: "queue pressure",
-    UTILIZATION: "worker utilization",
-    COMPLEXITY: "task complexity",
-    WAIT: "queue wait",
-    MEMORY: "memory",
-}
 _NUMBERS = ("no", "one", "two", "three", "four")
 
 
-def sentence(view: View, verdict: Verdict, decision: Decision) -> str:
+def sentence(view: View, verdict: Verdict, refused: tuple[str, ...]) -> str:
     """Return why the number changes, or why it does not."""
-    if decision.changes:
-        told = f"{decision.from_workers} → {decision.to_workers} workers: {_why(view, verdict)}"
+    present = view.sample.workers
+    if verdict.to == present:
+        told = f"held at {present}: {_why_held(view, verdict)}"
     else:
-        told = f"held at {decision.from_workers}: {_why_held(view, verdict)}"
-    if decision.refused:
-        told += f"; not believed: {', '.join(decision.refused[:3])}"
-    return f"advice only: {told}" if decision.mode is Mode.ADVISE and decision.changes else told
+        told = f"{present} → {verdict.to} workers: {_why(view, verdict)}"
+        if view.settings.mode is Mode.ADVISE:
+            told = f"advice only: {told}"
+    return f"{told}; not believed: {', '.join(refused[:3])}" if refused else told
 
 
 def _why(view: View, verdict: Verdict) -> str:
-    settings, sample = view.settings, view.sample
+    settings = view.settings
     match verdict.rule:
         case Rule.MANUAL if view.state.order is not None:
             left_s = view.state.order.until - view.now
@@ -40,7 +33,7 @@ def _why(view: View, verdict: Verdict) -> str:
         case Rule.ABOVE_MAX:
             return f"max_workers is {settings.max_workers}"
         case Rule.FROM_ZERO:
-            return f"none is at work, and {sample.backlog} tasks wait"
+            return f"none is at work, and {view.seen.backlog} tasks wait"
         case Rule.MEMORY:
             size = view.records.peak_pss_bytes / 1_048_576
             most = settings.scale_down_count
@@ -75,9 +68,9 @@ def _why_held(view: View, verdict: Verdict) -> str:
 
 def _asked(view: View, verdict: Verdict) -> str:
     if verdict.rule is Rule.FROM_ZERO:
-        return f"none is at work, and {view.sample.backlog} tasks wait"
+        return f"none is at work, and {view.seen.backlog} tasks wait"
     if view.breach:
-        return _wait(signal_of(view.signals, WAIT))
+        return _wait(view.signals.queue_wait)
     count = view.votes_up if view.direction > 0 else view.votes_down
     way = "up" if view.direction > 0 else "down"
     reasons = _reasons(view)
@@ -86,10 +79,8 @@ def _asked(view: View, verdict: Verdict) -> str:
 
 def _reasons(view: View) -> str:
     """Return the signals that voted for what is proposed, the wait first."""
-    voted = [
-        signal for signal in view.signals if signal.role is Role.DEMAND and signal.vote == view.direction
-    ]
-    voted.sort(key=lambda signal: signal.name != WAIT)
+    voted = [signal for signal in view.signals.demand if signal.vote == view.direction]
+    voted.sort(key=lambda signal: signal is not view.signals.queue_wait)
     return ", ".join(map(_clause, voted))
 
 
@@ -109,32 +100,32 @@ def _count(votes: int) -> str:
 
 
 def _voters(view: View) -> str:
-    return ", ".join(_clause(signal) for signal in view.signals if signal.vote)
+    return ", ".join(_clause(signal) for signal in view.signals.demand if signal.vote)
 
 
 def _state(view: View) -> str:
     """Return the figures of the demand that did not vote, so that a quiet sentence has figures, too."""
-    quiet = [s for s in view.signals if s.role is Role.DEMAND and not s.vote and s.value is not None]
+    quiet = [s for s in view.signals.demand if not s.vote and s.value is not None]
     return ", ".join(map(_clause, quiet))
 
 
 def _unknown(view: View) -> str:
     """Return the demand signals that had no vote because they are not known; an idle wait is no lack."""
-    unknown = [s for s in view.signals if s.role is Role.DEMAND and s.unknown and s.name != WAIT]
+    unknown = [s for s in view.signals.demand[:3] if s.unknown]
     if not unknown:
         return ""
-    return "not known: " + ", ".join(f"{_NAMES[s.name]} ({s.unknown})" for s in unknown)
+    return "not known: " + ", ".join(f"{s.name.replace('_', ' ')} ({s.unknown})" for s in unknown)
 
 
 def _clause(signal: Signal) -> str:
     """Return one demand signal with its figures, as a clause."""
     value, limit = signal.value or 0.0, signal.low if signal.vote < 0 and signal.low else signal.threshold
-    if signal.name == WAIT:
+    if signal.name == "queue_wait":
         return _wait(signal)
     word = "below" if signal.vote < 0 else "threshold"
-    if signal.name == UTILIZATION:
+    if signal.name == "worker_utilization":
         return f"{value:.0%} of the slots are busy ({word} {limit:.0%})"
-    if signal.name == COMPLEXITY:
+    if signal.name == "task_complexity":
         return f"tasks take {value:.2g} times as long as usual ({word} {limit:.2g})"
     return f"queue pressure is {value:.2g} ({word} {limit:.2g})"
 

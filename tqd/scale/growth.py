@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tqd.scale import hysteresis
 from tqd.scale.decision import Rule, Veto, VetoKind
-from tqd.scale.signals import ERRORS, MEMORY
-from tqd.scale.verdict import Verdict, needs, not_ours, on, ordered, part_of, several
-from tqd.scale.view import View, signal_of
+from tqd.scale.verdict import Verdict, needs, not_ours, ordered, part_of, several
+from tqd.scale.view import View
 
 
 def by_votes(view: View) -> Verdict | None:
@@ -42,7 +41,7 @@ def _step_up(view: View) -> int:
     Without the others' number, or with a backlog of unknown length, it is a whole step; then the cooldown
     gives time to see more.
     """
-    most, fleet = view.settings.scale_up_count, view.sample.fleet
+    most, fleet = view.settings.scale_up_count, view.seen.fleet
     if view.target is None or fleet is None or view.need.at_least:
         return most
     return min(most, view.target - fleet)
@@ -56,21 +55,20 @@ def _outgrown(view: View) -> bool:
 
 def _brakes(view: View) -> list[Veto]:
     """Return what forbids all growth: failures, and memory."""
+    errors, size = view.signals.error_rate, view.signals.memory_pressure
     found = []
-    if on(view, ERRORS):
-        errors = signal_of(view.signals, ERRORS)
+    if errors.on:
         text = (
             f"{errors.value or 0:.0%} of attempts failed in the last minute "
             f"(threshold {errors.threshold:.0%}): more workers would only fail faster"
         )
-        found.append(Veto(kind=VetoKind.ERRORS, text=text))
-    if on(view, MEMORY):
-        size = signal_of(view.signals, MEMORY)
+        found.append(Veto(VetoKind.ERRORS, text))
+    if size.on:
         figures = f"{size.value or 0:.0f} MB (threshold {size.threshold:.0f} MB)"
         text = f"a worker takes {figures}: they are to be recycled"
-        found.append(Veto(kind=VetoKind.MEMORY, text=text))
+        found.append(Veto(VetoKind.MEMORY, text))
     elif view.allowed is not None and view.allowed <= view.sample.workers:
-        found.append(Veto(kind=VetoKind.MEMORY, text=f"memory allows {view.allowed}"))
+        found.append(Veto(VetoKind.MEMORY, f"memory allows {view.allowed}"))
     return found
 
 
@@ -80,11 +78,11 @@ def _lid(view: View, high: int, ends: bool) -> list[Veto]:
         return []
     if order is not None and not ends and not order.floor:
         return [ordered(view, order)]
-    return [Veto(kind=VetoKind.MAX, text=f"max_workers is {high}")]
+    return [Veto(VetoKind.MAX, f"max_workers is {high}")]
 
 
 def _enough(view: View, step: int) -> list[Veto]:
-    return [Veto(kind=VetoKind.ENOUGH, text=needs(view))] if step <= 0 else []
+    return [Veto(VetoKind.ENOUGH, needs(view))] if step <= 0 else []
 
 
 def _shrink(view: View) -> Verdict:
@@ -92,7 +90,7 @@ def _shrink(view: View) -> Verdict:
     step = _step_down(view)
     part = part_of(view, step, growing=False)
     found = (
-        *((Veto(kind=VetoKind.NEEDED, text=needs(view)),) if step <= 0 else ()),
+        *((Veto(VetoKind.NEEDED, needs(view)),) if step <= 0 else ()),
         *_floor(view),
         *hysteresis.vetoes(view.changes, view.settings, -1, view.now),
         *((not_ours(view, step),) if step > 0 and not part else ()),
@@ -105,7 +103,7 @@ def _shrink(view: View) -> Verdict:
 
 def _step_down(view: View) -> int:
     """Return by how many the namespace may shrink in one step; 0 while the need is not known."""
-    fleet = view.sample.fleet
+    fleet = view.seen.fleet
     if view.target is None or fleet is None or view.need.at_least:
         return 0
     return min(view.settings.scale_down_count, fleet - view.target)
@@ -117,4 +115,4 @@ def _floor(view: View) -> list[Veto]:
         return []
     if order is not None and order.floor and view.low > view.settings.min_workers:
         return [ordered(view, order)]
-    return [Veto(kind=VetoKind.MIN, text=f"min_workers is {view.low}")]
+    return [Veto(VetoKind.MIN, f"min_workers is {view.low}")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tqd.scale.decision import Veto, VetoKind
 from tqd.scale.settings import ScaleSettings
@@ -14,8 +14,7 @@ there is no other. Load that comes and goes in a shorter rhythm keeps its worker
 late each time it comes: at the default cooldown there is at most one such turn per hour."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(NamedTuple):
     """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
 
     `streak` is positive for proposals to grow and negative for those to shrink. `changed_at` is the last
@@ -42,19 +41,19 @@ def proposed(changes: Changes, direction: int) -> Changes:
         streak = changes.streak + direction
     else:
         streak = direction
-    return replace(changes, streak=streak)
+    return changes if streak == changes.streak else changes._replace(streak=streak)
 
 
 def changed(changes: Changes, settings: ScaleSettings, direction: int, now: float, *, voted: bool) -> Changes:
     """Return it after a change; `voted`: the load was the reason, so the cooldown of its direction begins."""
     if not voted:
-        return replace(changes, streak=0, changed_at=now)
+        return changes._replace(streak=0, changed_at=now)
     if direction < 0:
-        return replace(changes, streak=0, changed_at=now, shrunk_at=now)
+        return changes._replace(streak=0, changed_at=now, shrunk_at=now)
     regret_until = changes.regret_until
     if changes.shrunk_at is not None and now - changes.shrunk_at < regret_s(settings):
         regret_until = now + regret_s(settings)
-    return replace(changes, streak=0, changed_at=now, grown_at=now, regret_until=regret_until)
+    return changes._replace(streak=0, changed_at=now, grown_at=now, regret_until=regret_until)
 
 
 def cooldown_left_s(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> float:
@@ -83,14 +82,14 @@ def vetoes(changes: Changes, settings: ScaleSettings, direction: int, now: float
     row, required = abs(changes.streak), settings.consecutive_signals_required
     if row < required:
         text = f"it takes {required} samples in a row, this is number {row}"
-        found.append(Veto(kind=VetoKind.STREAK, text=text))
+        found.append(Veto(VetoKind.STREAK, text))
     left_s = cooldown_left_s(changes, settings, direction, now)
     if left_s > 0:
         what = "last growth" if direction > 0 else "last change"
         text = f"the cooldown after the {what} lasts {left_s:.0f} s more"
-        found.append(Veto(kind=VetoKind.COOLDOWN, text=text))
+        found.append(Veto(VetoKind.COOLDOWN, text))
     if direction < 0 and changes.regret_until is not None and now < changes.regret_until:
         left_s = changes.regret_until - now
         text = f"the last shrink was undone soon after, so the number stays for {left_s:.0f} s"
-        found.append(Veto(kind=VetoKind.REGRET, text=text))
+        found.append(Veto(VetoKind.REGRET, text))
     return found

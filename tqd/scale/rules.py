@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tqd.scale.decision import Rule
 from tqd.scale.growth import by_votes
-from tqd.scale.signals import ERRORS
-from tqd.scale.verdict import Verdict, not_ours, on, part_of, several
+from tqd.scale.verdict import Verdict, not_ours, part_of, several
 from tqd.scale.view import View, queues_are_fresh
 
 
@@ -40,12 +39,12 @@ def _bounds(view: View) -> Verdict | None:
 def _from_zero(view: View) -> Verdict | None:
     """None at work in the whole namespace, and work waits: at once, without votes."""
     sample = view.sample
-    if sample.workers or view.high < 1 or not sample.backlog or sample.fleet:
+    if sample.workers or view.high < 1 or not view.seen.backlog or view.seen.fleet:
         return None
     if not queues_are_fresh(view.settings, sample):
         return None
     step = max(1, min(view.target or 1, view.settings.scale_up_count))
-    if on(view, ERRORS):
+    if view.signals.error_rate.on:
         step = 1
     part = part_of(view, step, growing=True)
     told = part if several(view) else None

@@ -85,34 +85,3 @@ class Sample:
     reloading: bool = False
     since_start_s: float | None = None
     since_reload_s: float | None = None
-
-    @property
-    def serving(self) -> tuple[QueueReading, ...]:
-        """Return the queues that more workers would help."""
-        return tuple(queue for queue in self.queues if not queue.held)
-
-    @property
-    def backlog(self) -> int | None:
-        """Return how many ready tasks workers could take; None when one queue's number is not known."""
-        counts = [queue.ready for queue in self.serving]
-        known = [count for count in counts if count is not None]
-        return sum(known) if counts and len(known) == len(counts) else None
-
-    @property
-    def oldest(self) -> QueueReading | None:
-        """Return the queue whose oldest ready task has waited longest, of those that workers would help."""
-        aged = [queue for queue in self.serving if queue.oldest_s is not None]
-        return max(aged, key=lambda queue: queue.oldest_s or 0.0) if aged else None
-
-    @property
-    def fleet(self) -> int | None:
-        """Return how many workers the namespace has, this daemon's counted as it wants them.
-
-        None when the others' are not known.
-        """
-        if self.nodes == 1:
-            return self.workers
-        if self.nodes is None or self.workers_everywhere is None:
-            return None
-        own = (self.ready_workers or 0) + self.draining
-        return self.workers + max(0, self.workers_everywhere - own)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from tqd.scale.sample import QueueReading, Sample, Window
@@ -14,10 +15,14 @@ from tqd.scale.sample import QueueReading, Sample, Window
 Record = TypeVar("Record", Sample, Window, QueueReading)
 
 _OTHERS = {"held", "name", "queues", "window", "runs", "pss_bytes", "reloading"}
-_NUMBERS = {
-    kind: tuple(found.name for found in fields(kind) if found.name not in _OTHERS)
-    for kind in (Sample, Window, QueueReading)
-}
+
+
+def _numbers(kind: type) -> tuple[str, ...]:
+    return tuple(found.name for found in fields(kind) if found.name not in _OTHERS)
+
+
+_NUMBERS = {kind: _numbers(kind) for kind in (Sample, Window, QueueReading)}
+_GETTERS = {kind: attrgetter(*names) for kind, names in _NUMBERS.items()}
 _NEGATIVE = {"headroom_bytes"}
 """What may be below nothing: the rest of a limit that was lowered under what is in use."""
 
@@ -28,17 +33,18 @@ _LARGEST = 1e15
 def sane(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     """Return the sample without what cannot be a reading, and the names of what was taken out."""
     wrong = tuple(_wrong(sample))
-    if not wrong:
-        return sample, ()
+    return (_clean(sample), wrong) if wrong else (sample, ())
+
+
+def _clean(sample: Sample) -> Sample:
     window = _without(sample.window)
     runs = {name: run for name, run in window.runs.items() if _fits(run.attempts) and _fits(run.total_s)}
-    clean = replace(
+    return replace(
         _without(sample),
         queues=tuple(_without(queue) for queue in sample.queues),
         window=replace(window, runs=runs),
         pss_bytes=tuple(pss for pss in sample.pss_bytes if _fits(pss)),
     )
-    return clean, wrong
 
 
 def _wrong(sample: Sample) -> Iterator[str]:
@@ -54,12 +60,18 @@ def _wrong(sample: Sample) -> Iterator[str]:
 
 
 def _unfit(record: Sample | Window | QueueReading) -> list[str]:
-    found = []
-    for name in _NUMBERS[type(record)]:
-        value = getattr(record, name)
-        if value is not None and not _fits(value) and not (name in _NEGATIVE and _fits(-value)):
-            found.append(name)
-    return found
+    kind = type(record)
+    values = _GETTERS[kind](record)
+    for value in values:
+        if value is not None and not 0 <= value <= _LARGEST:
+            break
+    else:
+        return []
+    return [name for name, value in zip(_NUMBERS[kind], values, strict=True) if not _holds(name, value)]
+
+
+def _holds(name: str, value: float | None) -> bool:
+    return value is None or _fits(value) or (name in _NEGATIVE and _fits(-value))
 
 
 def _without(record: Record) -> Record:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqd.scale.records import Records
 from tqd.scale.sample import Sample
-from tqd.scale.signals import utilization
+from tqd.scale.seen import Seen
 from tqd.scale.thresholds import Thresholds
 
 MEMORY_RESERVE = 0.1
@@ -18,8 +18,7 @@ _WHOLE = 1e-9
 _MOST = 1_000_000.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(NamedTuple):
     """How many workers the namespace needs.
 
     `workers` is None when it cannot be told. `at_least`: the backlog could not be counted in, as no attempt
@@ -32,55 +31,46 @@ class Need:
     by_slots: bool = False
 
 
-def needed(sample: Sample, records: Records, goal_s: float, limits: Thresholds) -> Need:
+def needed(slots: int, seen: Seen, records: Records, goal_s: float, limits: Thresholds) -> Need:
     """Return (arrival rate + backlog ÷ wait goal) × mean run time ÷ (slots × target utilization).
 
     While arrivals or run times are not known, the busy slots are the load instead: in a steady state they
     are the same. Long tasks that have not finished are in no mean: while a ready task is over its goal
     and the slots are busy, it is at least one more than there are.
     """
-    per_worker = sample.slots * limits.target_utilization
-    if per_worker <= 0:
-        return Need(workers=None)
+    per_worker = slots * limits.target_utilization
     run_s = records.run.mean_s if records.run is not None else None
-    arrivals_per_s, backlog = records.arrivals_per_s, sample.backlog
+    arrivals_per_s, backlog = records.arrivals_per_s, seen.backlog
     by_slots = arrivals_per_s is None or run_s is None
-    load = _busy_slots(sample) if arrivals_per_s is None or run_s is None else arrivals_per_s * run_s
-    if load is None or backlog is None:
+    load = _busy_slots(slots, seen) if arrivals_per_s is None or run_s is None else arrivals_per_s * run_s
+    if load is None or backlog is None or per_worker <= 0:
         return Need(workers=None)
     load += backlog / goal_s * (run_s or 0.0)
     workers = min(load / per_worker, _MOST)
-    fleet = sample.fleet
-    if fleet is not None and _late_and_busy(sample, goal_s, limits):
-        workers = max(workers, fleet + 1.0)
+    if seen.fleet is not None and _late_and_busy(seen, goal_s, limits):
+        workers = max(workers, seen.fleet + 1.0)
     return Need(workers=workers, at_least=run_s is None and backlog > 0, by_slots=by_slots)
 
 
-def _busy_slots(sample: Sample) -> float | None:
-    share, fleet = utilization(sample), sample.fleet
-    if fleet == 0:
+def _busy_slots(slots: int, seen: Seen) -> float | None:
+    if seen.fleet == 0:
         return 0.0
-    return None if share is None or fleet is None else share * fleet * sample.slots
+    known = seen.utilization is not None and seen.fleet is not None
+    return (seen.utilization or 0.0) * (seen.fleet or 0) * slots if known else None
 
 
-def _late_and_busy(sample: Sample, goal_s: float, limits: Thresholds) -> bool:
-    oldest, share = sample.oldest, utilization(sample)
-    late = oldest is not None and (oldest.oldest_s or 0.0) > goal_s
-    return late and share is not None and share > limits.worker_utilization
+def _late_and_busy(seen: Seen, goal_s: float, limits: Thresholds) -> bool:
+    late = seen.oldest_s is not None and seen.oldest_s > goal_s
+    return late and seen.utilization is not None and seen.utilization > limits.worker_utilization
 
 
-def whole(need: Need, sample: Sample) -> int | None:
+def whole(need: Need, seen: Seen) -> int | None:
     """Return the need as a number of workers; 0 only when nothing is ready and nothing runs."""
     if need.workers is None:
         return None
     if need.workers < _NOTHING:
-        return 0 if _nothing_in_hand(sample) else 1
+        return 0 if seen.idle else 1
     return math.ceil(need.workers - _WHOLE)
-
-
-def _nothing_in_hand(sample: Sample) -> bool:
-    claimed = any(queue.claimed != 0 or queue.ready != 0 for queue in sample.serving)
-    return not claimed and not sample.window.busy_slot_s
 
 
 def allowed(sample: Sample, records: Records) -> int | None:

@@ -7,7 +7,7 @@ says that the workers are enough. The brake and the ceiling are the user's alone
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqd.scale.settings import ScaleSettings
 
@@ -25,8 +25,7 @@ DOWN_PRESSURE, DOWN_UTILIZATION, DOWN_COMPLEXITY = 0.3, 0.4, 0.5
 worker less the utilization at most doubles, and 2 × 0.4 is still below the threshold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """The thresholds of the demand signals, and the utilization aimed at (shares of 1)."""
 
     queue_pressure: float
@@ -35,8 +34,7 @@ class Thresholds:
     target_utilization: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(NamedTuple):
     """One threshold for a reader: as it was set, as it counts, and the bounds of what can be learned."""
 
     name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tqd.scale.decision import Rule, Veto, VetoKind
 from tqd.scale.hysteresis import turns
@@ -11,8 +11,7 @@ from tqd.scale.target import share
 from tqd.scale.view import View
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A number of workers, by a rule.
 
     `part` is this daemon's share of a step that several take together, else None. `order_ends`: the load
@@ -24,11 +23,6 @@ class Verdict:
     vetoes: tuple[Veto, ...] = ()
     part: int | None = None
     order_ends: bool = False
-
-
-def on(view: View, name: str) -> bool:
-    """Tell whether a brake or a ceiling is on."""
-    return any(signal.name == name and signal.on for signal in view.signals)
 
 
 def several(view: View) -> bool:
@@ -48,20 +42,20 @@ def part_of(view: View, step: int, *, growing: bool) -> int:
 def not_ours(view: View, step: int) -> Veto:
     """Return why a step that is due is not taken here."""
     text = f"the step of {step} that {view.sample.nodes} daemons share is another's this time"
-    return Veto(kind=VetoKind.SHARE, text=text)
+    return Veto(VetoKind.SHARE, text)
 
 
 def ordered(view: View, order: Order) -> Veto:
     """Return what an operator's order stands against."""
     text = f"an operator set {order.workers}, which holds for {order.until - view.now:.0f} s more"
-    return Veto(kind=VetoKind.MANUAL, text=text)
+    return Veto(VetoKind.MANUAL, text)
 
 
 def needs(view: View) -> str:
     """Return `3.2 workers are needed, and there are 4`, with what it was reckoned from if not the usual."""
     if view.need.workers is None:
         return "how many workers are needed is not known"
-    there = f"there are {view.sample.fleet}" + (" on all hosts" if several(view) else "")
+    there = f"there are {view.seen.fleet}" + (" on all hosts" if several(view) else "")
     by = " (reckoned from the busy slots)" if view.need.by_slots else ""
     least = "at least " if view.need.at_least else ""
     return f"{least}{view.need.workers:.1f} workers are needed{by}, and {there}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tqd.scale import manual
-from tqd.scale.decision import Role, Rule, Signal
+from tqd.scale.decision import Rule, Signals
 from tqd.scale.hysteresis import Changes, proposed
 from tqd.scale.records import Records, absorb
 from tqd.scale.sample import Sample
+from tqd.scale.seen import Seen, see
 from tqd.scale.settings import ScaleSettings
-from tqd.scale.signals import WAIT, measure
+from tqd.scale.signals import measure
 from tqd.scale.state import State
 from tqd.scale.target import Need, allowed, needed, whole
 from tqd.scale.thresholds import Thresholds, thresholds
@@ -35,11 +36,12 @@ class View:
     settings: ScaleSettings
     state: State
     sample: Sample
+    seen: Seen
     now: float
     limits: Thresholds
     records: Records
     changes: Changes
-    signals: tuple[Signal, ...]
+    signals: Signals
     held: Rule | None
     held_why: str
     direction: int
@@ -57,13 +59,14 @@ class View:
 def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> View:
     """Return what the sample comes to. Stale telemetry is not taken into the records a second time."""
     held, why = trust(settings, sample)
+    seen = see(sample)
     limits = thresholds(settings, state.learned.factor if settings.enable_adaptive_thresholds else 1.0)
     records = state.records if held is Rule.STALE else absorb(state.records, sample, now)
-    signals = measure(sample, settings, limits, state.records, records)
+    signals = measure(sample, seen, settings, limits, state.records, records)
     up, down, breach = votes(signals)
     direction = 0 if held else propose(up, down, breach)
     goal_s = settings.target_sla.wait_goal_s
-    need = needed(sample, records, goal_s, limits)
+    need = needed(sample.slots, seen, records, goal_s, limits)
     high = max(settings.min_workers, settings.max_workers)
     low, high = manual.bounds(state.order, settings.min_workers, high)
     fit = allowed(sample, records)
@@ -71,6 +74,7 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         settings=settings,
         state=state,
         sample=sample,
+        seen=seen,
         now=now,
         limits=limits,
         records=records,
@@ -83,7 +87,7 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         votes_up=up,
         votes_down=down,
         need=need,
-        target=whole(need, sample),
+        target=whole(need, seen),
         allowed=fit,
         cramped=state.cramped + 1 if fit is not None and fit < sample.workers else 0,
         low=low,
@@ -91,17 +95,15 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
     )
 
 
-def signal_of(signals: tuple[Signal, ...], name: str) -> Signal:
-    """Return one of the signals, all of which are always there."""
-    return next(signal for signal in signals if signal.name == name)
-
-
-def votes(signals: tuple[Signal, ...]) -> tuple[int, int, bool]:
+def votes(signals: Signals) -> tuple[int, int, bool]:
     """Return the votes up, the votes down, and whether the wait goal is missed."""
-    demand = [signal for signal in signals if signal.role is Role.DEMAND]
-    up = sum(signal.vote > 0 for signal in demand)
-    down = sum(signal.vote < 0 for signal in demand)
-    return up, down, any(signal.name == WAIT and signal.vote > 0 for signal in demand)
+    up = down = 0
+    for signal in signals.demand:
+        if signal.vote > 0:
+            up += 1
+        elif signal.vote < 0:
+            down += 1
+    return up, down, signals.queue_wait.vote > 0
 
 
 def propose(up: int, down: int, breach: bool) -> int:
