@@ -22,6 +22,9 @@ from tqd.scale.state import State
 from tqd.scale.verdict import Verdict
 from tqd.scale.view import View, look
 
+LONGEST_STEP = 3.0
+"""No sample is evidence for longer than that many intervals: the daemon may have been suspended."""
+
 _BY_LOAD = (Rule.VOTES, Rule.WAIT_SLA)
 
 
@@ -119,7 +122,8 @@ def _learned(view: View) -> Learned:
     settings, state = view.settings, view.state
     if not settings.enable_adaptive_thresholds:
         return state.learned
-    passed_s = 0.0 if state.at is None else view.now - state.at
+    longest_s = LONGEST_STEP * settings.interval
+    passed_s = 0.0 if state.at is None else max(0.0, min(longest_s, view.now - state.at))
     return learn(
         state.learned,
         evidence(view),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tqd.scale.decision import Rule, Signal
 from tqd.scale.settings import Mode
-from tqd.scale.verdict import Verdict, needs, several
+from tqd.scale.verdict import Verdict, needs, percent, several
 from tqd.scale.view import View
 
 _NUMBERS = ("no", "one", "two", "three", "four")
@@ -72,9 +72,7 @@ def _asked(view: View, verdict: Verdict) -> str:
     if view.breach:
         return _wait(view.signals.queue_wait)
     count = view.votes_up if view.direction > 0 else view.votes_down
-    way = "up" if view.direction > 0 else "down"
-    reasons = _reasons(view)
-    return f"{_NUMBERS[count]} votes {way} ({reasons})"
+    return f"{_count(count)} {'up' if view.direction > 0 else 'down'}"
 
 
 def _reasons(view: View) -> str:
@@ -124,7 +122,7 @@ def _clause(signal: Signal) -> str:
         return _wait(signal)
     word = "below" if signal.vote < 0 else "threshold"
     if signal.name == "worker_utilization":
-        return f"{value:.0%} of the slots are busy ({word} {limit:.0%})"
+        return f"{percent(value)} of the slots are busy ({word} {percent(limit)})"
     if signal.name == "task_complexity":
         return f"tasks take {value:.2g} times as long as usual ({word} {limit:.2g})"
     return f"queue pressure is {value:.2g} ({word} {limit:.2g})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tqd.scale import hysteresis
 from tqd.scale.decision import Rule, Veto, VetoKind
-from tqd.scale.verdict import Verdict, needs, not_ours, ordered, part_of, several
+from tqd.scale.verdict import Verdict, needs, not_ours, ordered, part_of, percent, several
 from tqd.scale.view import View
 
 
@@ -59,8 +59,8 @@ def _brakes(view: View) -> list[Veto]:
     found = []
     if errors.on:
         text = (
-            f"{errors.value or 0:.0%} of attempts failed in the last minute "
-            f"(threshold {errors.threshold:.0%}): more workers would only fail faster"
+            f"{percent(errors.value or 0.0)} of attempts failed in the last minute "
+            f"(threshold {percent(errors.threshold)}): more workers would only fail faster"
         )
         found.append(Veto(VetoKind.ERRORS, text))
     if size.on:

@@ -21,6 +21,9 @@ ARRIVALS_S = 15.0
 """The same for the mean run time, and for the arrival rate, of the target: a window of one second says
 little of either, and a burst shows in the backlog long before it does here."""
 
+SURE = 2.0
+"""How many standard deviations a number of arrivals must be above the usual to count at once."""
+
 PEAK_S = 3600.0
 """The same for the largest memory of a worker: one that was just recycled will grow again."""
 
@@ -129,10 +132,18 @@ def _weight(mean: Mean, now: float, constant_s: float) -> float:
 
 
 def _smooth(before: float | None, measured: float | None, passed_s: float) -> float | None:
-    """Return the smoothed rate; None while the newest reading is not known."""
+    """Return the smoothed rate; None while the newest reading is not known.
+
+    A window that is far above what was usual is not smoothed away: the rate is at least what so many
+    arrivals prove, their number less twice its deviation by chance.
+    """
     if before is None or measured is None:
         return measured
-    return measured + (before - measured) * math.exp(-passed_s / ARRIVALS_S)
+    smoothed = measured + (before - measured) * math.exp(-passed_s / ARRIVALS_S)
+    if passed_s <= 0:
+        return smoothed
+    count = measured * passed_s
+    return max(smoothed, (count - SURE * math.sqrt(count)) / passed_s)
 
 
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:

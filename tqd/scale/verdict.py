@@ -59,3 +59,9 @@ def needs(view: View) -> str:
     by = " (reckoned from the busy slots)" if view.need.by_slots else ""
     least = "at least " if view.need.at_least else ""
     return f"{least}{view.need.workers:.1f} workers are needed{by}, and {there}"
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as a reader has it: `31 %`, and `0.4 %` when it is that small."""
+    value = share * 100
+    return f"{value:.1f} %" if 0 < value < 0.95 else f"{value:.0f} %"
