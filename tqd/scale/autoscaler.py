@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tqd.scale.adapt import Learned, learn
 from tqd.scale.decision import Action, Decision, Rule, VetoKind
-from tqd.scale.evidence import evidence
+from tqd.scale.evidence import proof
 from tqd.scale.explain import sentence
 from tqd.scale.hysteresis import Changes, changed, cooldown_left_s
 from tqd.scale.rules import decide
@@ -126,7 +126,7 @@ def _learned(view: View) -> Learned:
     passed_s = 0.0 if state.at is None else max(0.0, min(longest_s, view.now - state.at))
     return learn(
         state.learned,
-        evidence(view),
+        proof(view),
         passed_s,
         view.now,
         window_s=settings.adaptation_window_minutes * 60,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -102,8 +101,7 @@ class Veto(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """One decision of one daemon; `at` is on the monotonic clock.
 
     `needed` is how many workers the load asks of the namespace, before any bound; None when that is not

@@ -13,6 +13,8 @@ MOST_REGRET_S = 3600.0
 there is no other. Load that comes and goes in a shorter rhythm keeps its workers, instead of being met too
 late each time it comes: at the default cooldown there is at most one such turn per hour."""
 
+CALM_COOLDOWNS = 0.2
+
 
 class Changes(NamedTuple):
     """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
@@ -31,6 +33,15 @@ class Changes(NamedTuple):
 def regret_s(settings: ScaleSettings) -> float:
     """Return for how long a shrink that was undone keeps others from happening, in s."""
     return min(MOST_REGRET_S, REGRET_COOLDOWNS * settings.scale_down_cooldown_seconds)
+
+
+def calm_s(settings: ScaleSettings) -> float:
+    """Return over how long the utilization must have been low on average for a vote to shrink, in s.
+
+    A window of one second is empty by chance every now and then; with a short cooldown the user has chosen
+    to follow such things.
+    """
+    return settings.scale_down_cooldown_seconds * CALM_COOLDOWNS
 
 
 def proposed(changes: Changes, direction: int) -> Changes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import NamedTuple
 
@@ -34,6 +33,9 @@ FEWEST_RUNS = 10
 """A long-run mean of fewer attempts is none."""
 
 
+_NOTHING: Mapping[str, Mean] = {}
+
+
 class Mean(NamedTuple):
     """A mean run time in s, of so many attempts (older ones count less), as it was at one moment."""
 
@@ -50,15 +52,15 @@ class Finished(NamedTuple):
     failed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
+class Records(NamedTuple):
     """What the samples so far come to; times are on the monotonic clock. None: nothing yet."""
 
     at: float | None = None
-    means: Mapping[str, Mean] = field(default_factory=dict)
+    means: Mapping[str, Mean] = _NOTHING
     run: Mean | None = None
     arrivals_per_s: float | None = None
     finished: tuple[Finished, ...] = ()
+    utilization: float | None = None
     peak_pss_bytes: float = 0.0
 
 
@@ -86,8 +88,11 @@ def error_rate(records: Records) -> float | None:
     return min(1.0, failed / finished) if finished else None
 
 
-def absorb(records: Records, sample: Sample, now: float) -> Records:
-    """Return the records with one more sample."""
+def absorb(records: Records, sample: Sample, busy: float | None, calm_s: float, now: float) -> Records:
+    """Return the records with one more sample; `busy` is its utilization.
+
+    The smoothed utilization forgets in `calm_s`: it is what a shrink is judged by.
+    """
     window = sample.window
     passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
     return Records(
@@ -96,6 +101,7 @@ def absorb(records: Records, sample: Sample, now: float) -> Records:
         run=_recent(records.run, window.runs, now),
         arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
         finished=_last_minute(records.finished, sample, now),
+        utilization=_calm(records.utilization, busy, passed_s, calm_s),
         peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
     )
 
@@ -146,9 +152,19 @@ def _smooth(before: float | None, measured: float | None, passed_s: float) -> fl
     return max(smoothed, (count - SURE * math.sqrt(count)) / passed_s)
 
 
+def _calm(before: float | None, busy: float | None, passed_s: float, calm_s: float) -> float | None:
+    """Return the smoothed utilization; what is not known for once changes nothing."""
+    if before is None or busy is None:
+        return busy if before is None else before
+    kept = math.exp(-passed_s / calm_s) if calm_s > 0 else 0.0
+    return busy + (before - busy) * kept
+
+
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:
     window = sample.window
-    kept = tuple(entry for entry in entries if now - ERRORS_S < entry.at <= now)
+    kept = entries
+    while kept and not now - ERRORS_S < kept[0].at <= now:
+        kept = kept[1:]
     if window.finished is None or window.failed is None or window.finished <= 0:
         return kept
     return (*kept, Finished(now, window.finished, window.failed))[-MOST_ENTRIES:]

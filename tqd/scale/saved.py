@@ -43,6 +43,7 @@ def dump(state: State, now: float) -> dict[str, Any]:
         else [records.run.mean_s, records.run.weight, now - records.run.at],
         "arrivals_per_s": records.arrivals_per_s,
         "finished": [[now - entry.at, entry.finished, entry.failed] for entry in records.finished],
+        "utilization": records.utilization,
         "peak_pss_bytes": records.peak_pss_bytes,
         "streak": changes.streak,
         "grown_ago": ago(changes.grown_at),
@@ -54,7 +55,9 @@ def dump(state: State, now: float) -> dict[str, Any]:
         "direction": learned.direction,
         "frozen": learned.frozen,
         "window_ago": ago(learned.since),
-        "evidence_s": [learned.evidence_s, learned.missed_s, learned.wasted_s],
+        "evidence_s": [learned.evidence_s, learned.missed_s, learned.miss_s, learned.wasted_s],
+        "miss": learned.miss,
+        "futile": learned.futile,
         "history": [[now - lesson.at, *lesson[1:]] for lesson in learned.history],
         "order": _order_out(state.order, now),
         "turns": state.turns,
@@ -78,7 +81,7 @@ def load(plain: object, now: float, away_s: float = 0.0) -> tuple[State, str]:
 
 
 def _state(reader: _Reader) -> State:
-    evidence_s = reader.row("evidence_s", 3)
+    evidence_s = reader.row("evidence_s", 4)
     return State(
         records=Records(
             at=None,
@@ -86,6 +89,7 @@ def _state(reader: _Reader) -> State:
             run=reader.run(),
             arrivals_per_s=reader.maybe("arrivals_per_s"),
             finished=reader.finished(),
+            utilization=reader.maybe("utilization"),
             peak_pss_bytes=reader.number("peak_pss_bytes"),
         ),
         changes=Changes(
@@ -103,7 +107,10 @@ def _state(reader: _Reader) -> State:
             since=reader.moment("window_ago"),
             evidence_s=evidence_s[0],
             missed_s=evidence_s[1],
-            wasted_s=evidence_s[2],
+            miss_s=evidence_s[2],
+            wasted_s=evidence_s[3],
+            miss=reader.number("miss"),
+            futile=reader.whole("futile"),
             history=reader.history(),
         ),
         order=reader.order(),

@@ -7,27 +7,28 @@ from typing import Any
 import pytest
 
 from tests.support.scale_samples import busy, idle, sample, settings, steps
-from tqd.scale.adapt import Evidence, Learned, freeze, learn, reset
+from tqd.scale.adapt import Evidence, Learned, Proof, freeze, learn, reset
 from tqd.scale.sample import Sample
 from tqd.scale.settings import ScaleSettings
 from tqd.scale.state import State
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR, shown, thresholds
 
 WINDOW_S = 600.0
-RULES = settings(adaptation_window_minutes=10.0, max_workers=4, min_workers=1)
-PINNED = settings(adaptation_window_minutes=10.0, max_workers=4, min_workers=1, scale_down_count=1)
+RULES = settings(adaptation_window_minutes=10.0)
 WINDOW = int(WINDOW_S / 5)
 """Samples in one window."""
 
 
-def taught(evidence: list[Evidence], learned: Learned | None = None, rate: float = 0.1) -> Learned:
+def taught(
+    evidence: list[Evidence], learned: Learned | None = None, rate: float = 0.1, miss: float = 2.0
+) -> Learned:
     """Return what is learned when each piece of evidence holds for a tenth of a window."""
     learned = learned or Learned()
     start = learned.since if learned.since is not None else 0.0
-    learned = learn(learned, Evidence.NONE, 0.0, start, window_s=WINDOW_S, rate=rate)
+    learned = learn(learned, Proof(Evidence.NONE), 0.0, start, window_s=WINDOW_S, rate=rate)
     for number, each in enumerate(evidence):
         now = start + (number + 1) * WINDOW_S / 10
-        learned = learn(learned, each, WINDOW_S / 10, now, window_s=WINDOW_S, rate=rate)
+        learned = learn(learned, Proof(each, miss), WINDOW_S / 10, now, window_s=WINDOW_S, rate=rate)
     return learned
 
 
@@ -62,13 +63,40 @@ def test_nothing_is_learned_from_too_little() -> None:
     assert taught([Evidence.MISSED] * 3 + [Evidence.NONE] * 7).factor == pytest.approx(0.9)
 
 
-@pytest.mark.parametrize(
-    ("evidence", "bound"), [(Evidence.MISSED, LEAST_FACTOR), (Evidence.WASTED, MOST_FACTOR)]
-)
-def test_it_never_leaves_its_bounds(evidence: Evidence, bound: float) -> None:
-    learned = taught([evidence] * 1000, rate=1.0)
-    assert learned.factor == bound
-    assert len(learned.history) <= 50
+def test_it_never_leaves_its_bounds() -> None:
+    learned = Learned()
+    for number in range(100):
+        learned = taught([Evidence.MISSED] * 10, learned, rate=1.0, miss=1000.0 * 0.9**number)
+    assert learned.factor == LEAST_FACTOR
+    assert taught([Evidence.WASTED] * 1000, rate=1.0).factor == MOST_FACTOR
+    assert len(taught([Evidence.WASTED] * 1000, rate=0.001).history) == 50
+
+
+def lessons(misses: list[float]) -> list[float]:
+    """Return the factor after each window that is missed as a whole, by so many times the goal."""
+    learned, factors = Learned(), []
+    for miss in misses:
+        learned = taught([Evidence.MISSED] * 10, learned, miss=miss)
+        factors.append(round(learned.factor, 4))
+    return factors
+
+
+def test_when_more_workers_do_not_help_it_goes_back_to_what_was_set() -> None:
+    assert lessons([2.4] * 8) == [0.9, 0.81, 0.891, 0.9801, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_as_long_as_it_helps_it_goes_on() -> None:
+    assert lessons([2.4, 2.3, 2.2, 2.1]) == [0.9, 0.81, 0.729, 0.6561]
+
+
+def test_when_the_miss_grows_it_tries_again() -> None:
+    assert lessons([2.4] * 6 + [3.0])[-1] == 0.9
+
+
+def test_a_window_without_a_miss_begins_anew() -> None:
+    learned = taught([Evidence.MET] * 10, taught([Evidence.MISSED] * 60))
+    assert (learned.factor, learned.futile) == (1.0, 0)
+    assert taught([Evidence.MISSED] * 10, learned).factor == pytest.approx(0.9)
 
 
 def test_each_turn_halves_the_step_so_that_it_settles() -> None:
@@ -110,6 +138,11 @@ def test_each_goal_that_is_missed_by_busy_workers_teaches(missed: dict[str, Any]
 @pytest.mark.parametrize("missed", [{"run_p95_s": 5.1}, {"finished": 20, "failed": 6}])
 def test_a_goal_that_is_missed_by_idle_workers_teaches_nothing(missed: dict[str, Any]) -> None:
     assert factor([idle(**missed)] * (WINDOW + 1), RULES) == 1.0
+
+
+def test_a_goal_that_is_missed_at_the_maximum_teaches_nothing() -> None:
+    rules = settings(adaptation_window_minutes=10.0, max_workers=4)
+    assert factor([busy(oldest_s=20.0)] * (WINDOW + 1), rules) == 1.0
 
 
 def test_idle_workers_above_the_minimum_teach_to_be_less_eager() -> None:
@@ -176,7 +209,7 @@ def plant(settle: float, windows: int) -> list[float]:
             evidence = Evidence.MISSED
         elif learned.factor < settle * 0.85:
             evidence = Evidence.WASTED
-        learned = taught([evidence] * 10, learned)
+        learned = taught([evidence] * 10, learned, miss=learned.factor / settle)
         factors.append(learned.factor)
     return factors
 
@@ -193,6 +226,6 @@ def test_on_a_plant_without_a_resting_place_it_hunts_in_a_narrow_band(settle: fl
     learned, factors = Learned(), []
     for _ in range(100):
         evidence = Evidence.MISSED if learned.factor > settle else Evidence.WASTED
-        learned = taught([evidence] * 10, learned)
+        learned = taught([evidence] * 10, learned, miss=learned.factor / settle)
         factors.append(learned.factor)
     assert max(factors[-30:]) / min(factors[-30:]) < 1.06

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scale_samples import busy, decide, idle, kinds, sample, settings, steps
+from tests.support.scale_samples import EAGER, busy, decide, idle, kinds, sample, settings, steps
 from tqd.scale.decision import Action, Rule
 from tqd.scale.sample import Runs, Sample
 from tqd.scale.settings import Mode
@@ -58,10 +58,10 @@ def test_one_vote_up_is_enough_against_fewer() -> None:
     assert decision.to_workers == 4
 
 
-def test_two_against_two_is_no_proposal() -> None:
+def test_tasks_that_take_long_are_enough_against_fewer() -> None:
     # Few tasks wait and few slots are busy, but what runs takes long, and the wait is as it should be.
     slow = idle(runs={"mail": Runs(20, 100.0)})
-    _, (_, decision) = steps([sample(), slow], settings(consecutive_signals_required=1))
+    _, (_, decision) = steps([sample(), slow], settings(**EAGER))
     assert (decision.votes_up, decision.votes_down, decision.to_workers) == (1, 2, 4)
 
 
