@@ -17,8 +17,8 @@ eighth, and each repetition in the same direction gives half of that back: near 
 instead of hunting around it. The factor never leaves `thresholds.LEAST_FACTOR` to `MOST_FACTOR`.
 
 Some goals no worker can reach: tasks that take 10 s will not take 5 s, and a dependency that fails will fail
-more of them. So each lesson is looked at: when being more eager has not made the miss smaller for `FUTILE`
-windows in a row, the factor goes back to what the user set, and rests there until the miss changes.
+more of them. So each lesson is looked at: when being more eager has not made the miss smaller in the
+window after it, the factor goes back to what the user set, and rests there until the miss changes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WASTEFUL = 0.5
 FEWEST_EVIDENCE = 0.25
 """The share of a window that must be evidence, for anything to be learned from it."""
 
-FUTILE = 2
+FUTILE = 1
 SMALLER, LARGER = 0.97, 1.1
 """A miss is how many times its goal the figure is. Below the first share of the miss before, being more eager
 has helped; above the second, the world has changed, and what did not help before may help now."""
@@ -65,9 +65,8 @@ class Lesson(NamedTuple):
 class Learned(NamedTuple):
     """What was learned so far, and the evidence of the window that runs since `since` (monotonic).
 
-    `miss` is how large the miss was at the last eager lesson, 0 when there was none; `futile` for how many
-    windows in a row being more eager has not made it smaller. `miss_s` is the miss of this window, summed
-    over its missed time.
+    `miss` is how large the miss was at the last eager lesson, 0 when there was none; `futile` is 1 when being
+    more eager has not made it smaller. `miss_s` is the miss of this window, summed over its missed time.
     """
 
     factor: float = 1.0

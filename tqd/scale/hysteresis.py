@@ -7,13 +7,12 @@ from typing import NamedTuple
 from tqd.scale.decision import Veto, VetoKind
 from tqd.scale.settings import ScaleSettings
 
-REGRET_COOLDOWNS = 12.0
+REGRET_COOLDOWNS = 3.0
 MOST_REGRET_S = 3600.0
 """A shrink that a growth undoes within so many of its cooldowns (an hour at most) was wrong, and for as long
-there is no other. Load that comes and goes in a shorter rhythm keeps its workers, instead of being met too
-late each time it comes: at the default cooldown there is at most one such turn per hour."""
-
-CALM_COOLDOWNS = 0.2
+there is no other: a quarter of an hour by default. Load that comes and goes in a shorter rhythm keeps its
+workers, instead of being met too late each time. On simulated spikes 12 cooldowns kept half as many workers
+again for one flap fewer per hour."""
 
 
 class Changes(NamedTuple):
@@ -33,15 +32,6 @@ class Changes(NamedTuple):
 def regret_s(settings: ScaleSettings) -> float:
     """Return for how long a shrink that was undone keeps others from happening, in s."""
     return min(MOST_REGRET_S, REGRET_COOLDOWNS * settings.scale_down_cooldown_seconds)
-
-
-def calm_s(settings: ScaleSettings) -> float:
-    """Return over how long the utilization must have been low on average for a vote to shrink, in s.
-
-    A window of one second is empty by chance every now and then; with a short cooldown the user has chosen
-    to follow such things.
-    """
-    return settings.scale_down_cooldown_seconds * CALM_COOLDOWNS
 
 
 def proposed(changes: Changes, direction: int) -> Changes:

@@ -60,7 +60,6 @@ class Records(NamedTuple):
     run: Mean | None = None
     arrivals_per_s: float | None = None
     finished: tuple[Finished, ...] = ()
-    utilization: float | None = None
     peak_pss_bytes: float = 0.0
 
 
@@ -88,11 +87,8 @@ def error_rate(records: Records) -> float | None:
     return min(1.0, failed / finished) if finished else None
 
 
-def absorb(records: Records, sample: Sample, busy: float | None, calm_s: float, now: float) -> Records:
-    """Return the records with one more sample; `busy` is its utilization.
-
-    The smoothed utilization forgets in `calm_s`: it is what a shrink is judged by.
-    """
+def absorb(records: Records, sample: Sample, now: float) -> Records:
+    """Return the records with one more sample."""
     window = sample.window
     passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
     return Records(
@@ -101,7 +97,6 @@ def absorb(records: Records, sample: Sample, busy: float | None, calm_s: float, 
         run=_recent(records.run, window.runs, now),
         arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
         finished=_last_minute(records.finished, sample, now),
-        utilization=_calm(records.utilization, busy, passed_s, calm_s),
         peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
     )
 
@@ -150,14 +145,6 @@ def _smooth(before: float | None, measured: float | None, passed_s: float) -> fl
         return smoothed
     count = measured * passed_s
     return max(smoothed, (count - SURE * math.sqrt(count)) / passed_s)
-
-
-def _calm(before: float | None, busy: float | None, passed_s: float, calm_s: float) -> float | None:
-    """Return the smoothed utilization; what is not known for once changes nothing."""
-    if before is None or busy is None:
-        return busy if before is None else before
-    kept = math.exp(-passed_s / calm_s) if calm_s > 0 else 0.0
-    return busy + (before - busy) * kept
 
 
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:

@@ -43,7 +43,6 @@ def dump(state: State, now: float) -> dict[str, Any]:
         else [records.run.mean_s, records.run.weight, now - records.run.at],
         "arrivals_per_s": records.arrivals_per_s,
         "finished": [[now - entry.at, entry.finished, entry.failed] for entry in records.finished],
-        "utilization": records.utilization,
         "peak_pss_bytes": records.peak_pss_bytes,
         "streak": changes.streak,
         "grown_ago": ago(changes.grown_at),
@@ -89,7 +88,6 @@ def _state(reader: _Reader) -> State:
             run=reader.run(),
             arrivals_per_s=reader.maybe("arrivals_per_s"),
             finished=reader.finished(),
-            utilization=reader.maybe("utilization"),
             peak_pss_bytes=reader.number("peak_pss_bytes"),
         ),
         changes=Changes(

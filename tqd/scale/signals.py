@@ -22,7 +22,7 @@ def measure(
     """Return the six signals; `before` are the records without this sample, `records` those with it."""
     return Signals(
         queue_pressure=_pressure(sample, seen, limits.queue_pressure),
-        worker_utilization=_utilization(seen, records, limits.worker_utilization),
+        worker_utilization=_utilization(seen, limits.worker_utilization),
         task_complexity=_complexity(sample, before, limits.task_complexity),
         queue_wait=_wait(sample, seen, settings.target_sla.wait_goal_s),
         error_rate=_errors(records, settings.scaling_triggers.error_rate_threshold),
@@ -52,13 +52,10 @@ def _pressure(sample: Sample, seen: Seen, threshold: float) -> Signal:
     return Signal("queue_pressure", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
 
 
-def _utilization(seen: Seen, records: Records, threshold: float) -> Signal:
-    """The share of the slot-seconds that were busy. The vote for fewer waits until that is so on average."""
+def _utilization(seen: Seen, threshold: float) -> Signal:
     value, low = seen.utilization, threshold * DOWN_UTILIZATION
     unknown = "" if value is not None else "no worker has told its slots in the window"
     vote = _vote(value, threshold, low)
-    if vote < 0 and (records.utilization or 0.0) >= low:
-        vote = 0
     return Signal("worker_utilization", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tqd.scale import manual
 from tqd.scale.decision import Rule, Signals
-from tqd.scale.hysteresis import Changes, calm_s, proposed
+from tqd.scale.hysteresis import Changes, proposed
 from tqd.scale.records import Records, absorb
 from tqd.scale.sample import Sample
 from tqd.scale.seen import Seen, see
@@ -61,11 +61,7 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
     held, why = trust(settings, sample)
     seen = see(sample)
     limits = thresholds(settings, state.learned.factor if settings.enable_adaptive_thresholds else 1.0)
-    records = (
-        state.records
-        if held is Rule.STALE
-        else absorb(state.records, sample, seen.utilization, calm_s(settings), now)
-    )
+    records = state.records if held is Rule.STALE else absorb(state.records, sample, now)
     signals = measure(sample, seen, settings, limits, state.records, records)
     up, down, breach = votes(signals)
     direction = 0 if held else propose(up, down, breach)
