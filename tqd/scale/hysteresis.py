@@ -14,6 +14,8 @@ there is no other: a quarter of an hour by default. Load that comes and goes in 
 workers, instead of being met too late each time. On simulated spikes 12 cooldowns kept half as many workers
 again for one flap fewer per hour."""
 
+CALM_COOLDOWNS = 0.2
+
 
 class Changes(NamedTuple):
     """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
@@ -32,6 +34,15 @@ class Changes(NamedTuple):
 def regret_s(settings: ScaleSettings) -> float:
     """Return for how long a shrink that was undone keeps others from happening, in s."""
     return min(MOST_REGRET_S, REGRET_COOLDOWNS * settings.scale_down_cooldown_seconds)
+
+
+def calm_s(settings: ScaleSettings) -> float:
+    """Return over how long the arrivals are averaged that a shrink has to be enough for, in s.
+
+    A minute by default: the arrivals of some seconds are a quarter less than usual every few minutes, by
+    chance alone.
+    """
+    return settings.scale_down_cooldown_seconds * CALM_COOLDOWNS
 
 
 def proposed(changes: Changes, direction: int) -> Changes:

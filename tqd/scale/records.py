@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from heapq import nlargest
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tqd.scale.sample import Runs, Sample
 
@@ -26,14 +26,15 @@ SURE = 2.0
 PEAK_S = 3600.0
 """The same for the largest memory of a worker: one that was just recycled will grow again."""
 
-ERRORS_S = 60.0
+MINUTE_S = 60.0
 MOST_NAMES = 200
 MOST_ENTRIES = 600
 FEWEST_RUNS = 10
-"""A long-run mean of fewer attempts is none."""
+"""A mean of fewer attempts is none."""
 
-
-_NOTHING: Mapping[str, Mean] = {}
+ENOUGH_RUNS = 30
+"""So many attempts say whether tasks take longer than usual. Five of them, in a window of a second, are half
+as long again by chance alone every few windows: the windows before are taken in until there are enough."""
 
 
 class Mean(NamedTuple):
@@ -52,30 +53,51 @@ class Finished(NamedTuple):
     failed: int
 
 
+class Compared(NamedTuple):
+    """Attempts of one window whose names have a long-run mean: how long they took, and usually would have."""
+
+    at: float
+    attempts: int
+    measured_s: float
+    expected_s: float
+
+
+Entry = TypeVar("Entry", Finished, Compared)
+
+_NOTHING: Mapping[str, Mean] = {}
+
+
 class Records(NamedTuple):
-    """What the samples so far come to; times are on the monotonic clock. None: nothing yet."""
+    """What the samples so far come to; times are on the monotonic clock. None: nothing yet.
+
+    `arrivals_per_s` follows the arrivals within seconds, `usual_per_s` more slowly: a shrink is judged by
+    the larger one.
+    """
 
     at: float | None = None
     means: Mapping[str, Mean] = _NOTHING
     run: Mean | None = None
     arrivals_per_s: float | None = None
+    usual_per_s: float | None = None
     finished: tuple[Finished, ...] = ()
+    compared: tuple[Compared, ...] = ()
     peak_pss_bytes: float = 0.0
 
 
-def complexity(records: Records, runs: Mapping[str, Runs]) -> float | None:
-    """Return the run time of a window ÷ what the same tasks take in the long run.
+def complexity(records: Records) -> float | None:
+    """Return the run time of the last window ÷ what the same tasks take in the long run.
 
     Each name is held against its own mean, so that more of the long tasks alone is no change. Names without
-    a long-run mean count on neither side; None when none has one.
+    a long-run mean count on neither side; None when too few have one.
     """
-    measured = expected = 0.0
-    for name, run in runs.items():
-        mean = records.means.get(name)
-        if mean is not None and mean.weight >= FEWEST_RUNS:
-            measured += run.total_s
-            expected += run.attempts * mean.mean_s
-    return measured / expected if expected > 0 else None
+    attempts, measured_s, expected_s = 0, 0.0, 0.0
+    for entry in reversed(records.compared):
+        attempts += entry.attempts
+        measured_s += entry.measured_s
+        expected_s += entry.expected_s
+        if attempts >= ENOUGH_RUNS:
+            break
+    return measured_s / expected_s if attempts >= FEWEST_RUNS and expected_s > 0 else None
 
 
 def error_rate(records: Records) -> float | None:
@@ -87,8 +109,8 @@ def error_rate(records: Records) -> float | None:
     return min(1.0, failed / finished) if finished else None
 
 
-def absorb(records: Records, sample: Sample, now: float) -> Records:
-    """Return the records with one more sample."""
+def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Records:
+    """Return the records with one more sample; the usual arrivals are those of about `calm_s`."""
     window = sample.window
     passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
     return Records(
@@ -96,7 +118,9 @@ def absorb(records: Records, sample: Sample, now: float) -> Records:
         means=_means(records.means, window.runs, now),
         run=_recent(records.run, window.runs, now),
         arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
+        usual_per_s=_usual(records.usual_per_s, window.arrivals_per_s, passed_s, calm_s),
         finished=_last_minute(records.finished, sample, now),
+        compared=_compared(records, window.runs, now),
         peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
     )
 
@@ -147,14 +171,41 @@ def _smooth(before: float | None, measured: float | None, passed_s: float) -> fl
     return max(smoothed, (count - SURE * math.sqrt(count)) / passed_s)
 
 
+def _usual(before: float | None, measured: float | None, passed_s: float, calm_s: float) -> float | None:
+    if before is None or measured is None or calm_s <= 0:
+        return measured
+    return measured + (before - measured) * math.exp(-passed_s / calm_s)
+
+
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:
     window = sample.window
-    kept = entries
-    while kept and not now - ERRORS_S < kept[0].at <= now:
-        kept = kept[1:]
+    kept = _recent_of(entries, now)
     if window.finished is None or window.failed is None or window.finished <= 0:
         return kept
     return (*kept, Finished(now, window.finished, window.failed))[-MOST_ENTRIES:]
+
+
+def _compared(records: Records, runs: Mapping[str, Runs], now: float) -> tuple[Compared, ...]:
+    """Return the windows of the last minute, each held against the means that were known before it."""
+    kept = _recent_of(records.compared, now)
+    attempts, measured_s, expected_s = 0, 0.0, 0.0
+    for name, run in runs.items():
+        mean = records.means.get(name)
+        if mean is not None and mean.weight >= FEWEST_RUNS:
+            attempts += run.attempts
+            measured_s += run.total_s
+            expected_s += run.attempts * mean.mean_s
+    return (*kept, Compared(now, attempts, measured_s, expected_s))[-MOST_ENTRIES:] if attempts else kept
+
+
+def _recent_of(entries: tuple[Entry, ...], now: float) -> tuple[Entry, ...]:
+    """Return the entries of the last minute; they are in their order."""
+    first = 0
+    for entry in entries:
+        if now - MINUTE_S < entry.at <= now:
+            break
+        first += 1
+    return entries[first:] if first else entries
 
 
 def _peak(before: float, pss_bytes: tuple[int, ...], passed_s: float) -> float:

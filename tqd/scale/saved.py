@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tqd.scale.adapt import LEAST_GAIN, MOST_LESSONS, Learned, Lesson
 from tqd.scale.hysteresis import Changes
 from tqd.scale.manual import MOST_WORKERS, Order
-from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Finished, Mean, Records
+from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Compared, Finished, Mean, Records
 from tqd.scale.state import State
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR
 
@@ -42,7 +42,9 @@ def dump(state: State, now: float) -> dict[str, Any]:
         if records.run is None
         else [records.run.mean_s, records.run.weight, now - records.run.at],
         "arrivals_per_s": records.arrivals_per_s,
+        "usual_per_s": records.usual_per_s,
         "finished": [[now - entry.at, entry.finished, entry.failed] for entry in records.finished],
+        "compared": [[now - entry.at, *entry[1:]] for entry in records.compared],
         "peak_pss_bytes": records.peak_pss_bytes,
         "streak": changes.streak,
         "grown_ago": ago(changes.grown_at),
@@ -87,7 +89,9 @@ def _state(reader: _Reader) -> State:
             means=reader.means(),
             run=reader.run(),
             arrivals_per_s=reader.maybe("arrivals_per_s"),
+            usual_per_s=reader.maybe("usual_per_s"),
             finished=reader.finished(),
+            compared=reader.compared(),
             peak_pss_bytes=reader.number("peak_pss_bytes"),
         ),
         changes=Changes(
@@ -164,6 +168,9 @@ class _Reader:
     def finished(self) -> tuple[Finished, ...]:
         return self._rows("finished", MOST_ENTRIES, 3, self._entry)
 
+    def compared(self) -> tuple[Compared, ...]:
+        return self._rows("compared", MOST_ENTRIES, 4, self._comparison)
+
     def history(self) -> tuple[Lesson, ...]:
         return self._rows("history", MOST_LESSONS, 5, lambda row: Lesson(self._then - row[0], *row[1:]))
 
@@ -184,6 +191,9 @@ class _Reader:
 
     def _entry(self, row: list[float]) -> Finished:
         return Finished(self._then - row[0], int(row[1]), int(row[2]))
+
+    def _comparison(self, row: list[float]) -> Compared:
+        return Compared(self._then - row[0], int(row[1]), row[2], row[3])
 
     def _rows(self, name: str, most: int, length: int, made: Callable[[list[float]], T]) -> tuple[T, ...]:
         rows = self._plain.get(name)

@@ -17,13 +17,13 @@ MB = 1_048_576
 
 
 def measure(
-    sample: Sample, seen: Seen, settings: ScaleSettings, limits: Thresholds, before: Records, records: Records
+    sample: Sample, seen: Seen, settings: ScaleSettings, limits: Thresholds, records: Records
 ) -> Signals:
-    """Return the six signals; `before` are the records without this sample, `records` those with it."""
+    """Return the six signals; the records have this sample in them."""
     return Signals(
         queue_pressure=_pressure(sample, seen, limits.queue_pressure),
         worker_utilization=_utilization(seen, limits.worker_utilization),
-        task_complexity=_complexity(sample, before, limits.task_complexity),
+        task_complexity=_complexity(records, limits.task_complexity),
         queue_wait=_wait(sample, seen, settings.target_sla.wait_goal_s),
         error_rate=_errors(records, settings.scaling_triggers.error_rate_threshold),
         memory_pressure=_memory(sample, settings.scaling_triggers.memory_pressure_threshold),
@@ -59,9 +59,9 @@ def _utilization(seen: Seen, threshold: float) -> Signal:
     return Signal("worker_utilization", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
 
 
-def _complexity(sample: Sample, before: Records, threshold: float) -> Signal:
-    value, low = complexity(before, sample.window.runs), threshold * DOWN_COMPLEXITY
-    unknown = "" if value is not None else "nothing finished in the window that has a long-run mean"
+def _complexity(records: Records, threshold: float) -> Signal:
+    value, low = complexity(records), threshold * DOWN_COMPLEXITY
+    unknown = "" if value is not None else "too few attempts finished that have a long-run mean"
     vote = _vote(value, threshold, low)
     return Signal("task_complexity", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
 

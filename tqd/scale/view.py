@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tqd.scale import manual
 from tqd.scale.decision import Rule, Signals
-from tqd.scale.hysteresis import Changes, proposed
+from tqd.scale.hysteresis import Changes, calm_s, proposed
 from tqd.scale.records import Records, absorb
 from tqd.scale.sample import Sample
 from tqd.scale.seen import Seen, see
@@ -61,12 +61,12 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
     held, why = trust(settings, sample)
     seen = see(sample)
     limits = thresholds(settings, state.learned.factor if settings.enable_adaptive_thresholds else 1.0)
-    records = state.records if held is Rule.STALE else absorb(state.records, sample, now)
-    signals = measure(sample, seen, settings, limits, state.records, records)
+    records = state.records if held is Rule.STALE else absorb(state.records, sample, calm_s(settings), now)
+    signals = measure(sample, seen, settings, limits, records)
     up, down, breach = votes(signals)
     direction = 0 if held else propose(up, down, breach)
     goal_s = settings.target_sla.wait_goal_s
-    need = needed(sample.slots, seen, records, goal_s, limits)
+    need = needed(sample.slots, seen, _arrivals_for(direction, records), goal_s, limits)
     high = max(settings.min_workers, settings.max_workers)
     low, high = manual.bounds(state.order, settings.min_workers, high)
     fit = allowed(sample, records)
@@ -93,6 +93,14 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         low=low,
         high=high,
     )
+
+
+def _arrivals_for(direction: int, records: Records) -> Records:
+    """Return the records with the arrivals that count: to shrink, those that are usual, if they are more."""
+    now_per_s, usual_per_s = records.arrivals_per_s, records.usual_per_s
+    if direction >= 0 or now_per_s is None or usual_per_s is None:
+        return records
+    return records._replace(arrivals_per_s=max(now_per_s, usual_per_s))
 
 
 def votes(signals: Signals) -> tuple[int, int, bool]:

@@ -54,7 +54,7 @@ def test_a_calm_moment_is_told_with_its_figures() -> None:
     assert decide(sample(ready=20, oldest_s=0.2)).sentence == (
         "held at 4: no signal asks for a change; queue pressure is 0.5 (threshold 0.75), 50 % of the slots "
         'are busy (threshold 80 %), the oldest ready task of "mail" waited 0.2 s, goal 10 s; not known: task '
-        "complexity (nothing finished in the window that has a long-run mean)"
+        "complexity (too few attempts finished that have a long-run mean)"
     )
 
 

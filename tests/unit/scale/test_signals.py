@@ -75,6 +75,14 @@ def test_a_task_that_was_never_seen_before_counts_for_no_complexity() -> None:
     assert of(second, "task_complexity").value == pytest.approx(2.0)
 
 
+def test_complexity_looks_back_until_there_are_attempts_enough_to_tell() -> None:
+    few = [sample(runs={"mail": Runs(10, total_s)}) for total_s in (10.0, 20.0, 30.0)]
+    _, decisions = steps([sample(), *few, sample(runs={"mail": Runs(30, 30.0)})], settings())
+    found = [of(decision, "task_complexity").value for decision in decisions[1:]]
+    assert found[:2] == pytest.approx([1.0, 1.5])
+    assert found[3] == pytest.approx(1.0, rel=0.25)
+
+
 def test_the_queue_wait_is_the_longer_of_the_p95_and_the_oldest_age() -> None:
     by_age = signal("queue_wait", sample(wait_p95_s=3.0, ready=1, oldest_s=12.4))
     assert (by_age.value, by_age.subject, by_age.vote) == (12.4, "mail", 1)

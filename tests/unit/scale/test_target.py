@@ -89,6 +89,16 @@ def test_a_burst_that_is_no_chance_counts_at_once() -> None:
     assert decisions[1].needed == pytest.approx((200 - 2 * math.sqrt(1000) / 5) / 7)
 
 
+def test_a_lull_of_a_few_seconds_lets_nobody_go_who_is_usually_needed() -> None:
+    rules = settings(consecutive_signals_required=1, scale_down_cooldown_seconds=300.0)
+    lull = idle(arrivals_per_s=2.0)
+    _, decisions = steps([*[sample(arrivals_per_s=27.0)] * 40, *[lull] * 3], rules)
+    assert decisions[-1].votes_down == 2
+    assert (decisions[-1].to_workers, kinds(decisions[-1])) == (4, ["needed"])
+    _, later = steps([*[sample(arrivals_per_s=27.0)] * 40, *[lull] * 12], rules)
+    assert later[-1].from_workers - min(decision.to_workers for decision in later) == 1
+
+
 @pytest.mark.parametrize(
     ("headroom_mb", "limit_mb", "allowed"),
     [(1000, 2000, 12), (150, 1000, 4), (99, 1000, 3), (-150, 1000, 1), (-500, 1000, 0), (1000, None, 12)],
