@@ -7,12 +7,12 @@ from typing import NamedTuple
 from tqd.scale.decision import Veto, VetoKind
 from tqd.scale.settings import ScaleSettings
 
-REGRET_COOLDOWNS = 3.0
+REGRET_COOLDOWNS = 1.5
 MOST_REGRET_S = 3600.0
 """A shrink that a growth undoes within so many of its cooldowns (an hour at most) was wrong, and for as long
-there is no other: a quarter of an hour by default. Load that comes and goes in a shorter rhythm keeps its
-workers, instead of being met too late each time. On simulated spikes 12 cooldowns kept half as many workers
-again for one flap fewer per hour."""
+there is no other. Load that comes and goes in a shorter rhythm keeps its workers, instead of being met too
+late each time. On simulated bursts every quarter of an hour, 12 cooldowns cost half as many worker-hours
+again, for one flap fewer per hour."""
 
 CALM_COOLDOWNS = 0.2
 
