@@ -5,6 +5,9 @@ from __future__ import annotations
 from tqd.scale.adapt import Evidence, Proof
 from tqd.scale.view import View
 
+_LEAST_FAILED = 1e-6
+"""A goal of no failures at all is missed by the first one, and still can be divided by."""
+
 
 def proof(view: View) -> Proof:
     """Return what this sample is evidence of; of nothing when no attempt finished in its window."""
@@ -22,8 +25,12 @@ def proof(view: View) -> Proof:
 
 def _miss(view: View) -> float:
     """Return how many times its goal the worst figure is: the wait, the p95 of the run time, the failures."""
-    sla = view.settings.target_sla
-    shares = [(view.signals.queue_wait.value, view.signals.queue_wait.threshold)]
-    shares.append((view.sample.window.run_p95_s, sla.latency_goal_s))
-    shares.append((view.signals.error_rate.value, max(1e-6, 1.0 - sla.min_success_rate)))
-    return max((value / goal for value, goal in shares if value is not None), default=0.0)
+    sla, wait = view.settings.target_sla, view.signals.queue_wait
+    miss, run_p95_s, rate = 0.0, view.sample.window.run_p95_s, view.signals.error_rate.value
+    if wait.value is not None:
+        miss = wait.value / wait.threshold
+    if run_p95_s is not None:
+        miss = max(miss, run_p95_s / sla.latency_goal_s)
+    if rate is not None:
+        miss = max(miss, rate / max(_LEAST_FAILED, 1.0 - sla.min_success_rate))
+    return miss

@@ -139,10 +139,11 @@ def _means(means: Mapping[str, Mean], runs: Mapping[str, Runs], now: float) -> M
 
 
 def _recent(mean: Mean | None, runs: Mapping[str, Runs], now: float) -> Mean | None:
-    count = sum(run.attempts for run in runs.values())
-    if count <= 0:
-        return mean
-    return _added(mean, count, sum(run.total_s for run in runs.values()), now, RECENT_S)
+    count, total_s = 0, 0.0
+    for run in runs.values():
+        count += run.attempts
+        total_s += run.total_s
+    return _added(mean, count, total_s, now, RECENT_S) if count > 0 else mean
 
 
 def _added(mean: Mean | None, count: int, total_s: float, now: float, constant_s: float) -> Mean:

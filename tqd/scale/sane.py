@@ -32,8 +32,19 @@ _LARGEST = 1e15
 
 def sane(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
     """Return the sample without what cannot be a reading, and the names of what was taken out."""
-    wrong = tuple(_wrong(sample))
-    return (_clean(sample), wrong) if wrong else (sample, ())
+    if _plausible(sample):
+        return sample, ()
+    return _clean(sample), tuple(_wrong(sample))
+
+
+def _plausible(sample: Sample) -> bool:
+    """Tell at little cost whether nothing has to be looked at more closely."""
+    values = [*_GETTERS[Sample](sample), *_GETTERS[Window](sample.window), *sample.pss_bytes]
+    for queue in sample.queues:
+        values += _GETTERS[QueueReading](queue)
+    for run in sample.window.runs.values():
+        values += run
+    return all(value is None or 0 <= value <= _LARGEST for value in values)
 
 
 def _clean(sample: Sample) -> Sample:
@@ -61,13 +72,8 @@ def _wrong(sample: Sample) -> Iterator[str]:
 
 def _unfit(record: Sample | Window | QueueReading) -> list[str]:
     kind = type(record)
-    values = _GETTERS[kind](record)
-    for value in values:
-        if value is not None and not 0 <= value <= _LARGEST:
-            break
-    else:
-        return []
-    return [name for name, value in zip(_NUMBERS[kind], values, strict=True) if not _holds(name, value)]
+    pairs = zip(_NUMBERS[kind], _GETTERS[kind](record), strict=True)
+    return [name for name, value in pairs if not _holds(name, value)]
 
 
 def _holds(name: str, value: float | None) -> bool:
