@@ -65,7 +65,9 @@ def _brakes(view: View) -> list[Veto]:
         found.append(Veto(VetoKind.ERRORS, text))
     if size.on:
         figures = f"{size.value or 0:.0f} MB (threshold {size.threshold:.0f} MB)"
-        text = f"a worker takes {figures}: they are to be recycled"
+        text = (
+            f"a worker takes {figures}: they are to be recycled; raise the threshold if tasks need that much"
+        )
         found.append(Veto(VetoKind.MEMORY, text))
     elif view.allowed is not None and view.allowed <= view.sample.workers:
         found.append(Veto(VetoKind.MEMORY, f"memory allows {view.allowed}"))

@@ -19,19 +19,12 @@ def decide(view: View) -> Verdict:
 
 def _bounds(view: View) -> Verdict | None:
     """Below and above the bounds: at once, whatever the load and the memory are."""
-    present, order = view.sample.workers, view.state.order
+    settings, present = view.settings, view.sample.workers
     to = min(view.high, max(view.low, present))
     if to == present:
         return None
-    if (
-        order is not None
-        and to == order.workers
-        and to
-        not in (
-            view.settings.min_workers,
-            view.settings.max_workers,
-        )
-    ):
+    own = min(max(settings.min_workers, settings.max_workers), max(settings.min_workers, present))
+    if to != own:
         return Verdict(rule=Rule.MANUAL, to=to)
     return Verdict(rule=Rule.ABOVE_MAX if to < present else Rule.BELOW_MIN, to=to)
 

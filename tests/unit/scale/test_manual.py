@@ -19,10 +19,15 @@ def ordered(workers: int, present: int) -> State:
     return State(order=order(workers, present, NOW))
 
 
-@pytest.mark.parametrize("workers", [0, 2, 9, 30])
+@pytest.mark.parametrize("workers", [0, 1, 2, 9, 20, 30])
 def test_an_order_is_carried_out_at_once_even_outside_the_bounds(workers: int) -> None:
     decision = decide(sample(), ordered(workers, 4), min_workers=1, max_workers=20)
     assert (decision.rule, decision.to_workers) == (Rule.MANUAL, workers)
+
+
+def test_an_order_that_binds_no_more_than_the_bounds_do_is_not_named() -> None:
+    assert decide(sample(workers=30), ordered(25, 20), max_workers=20).rule is Rule.MANUAL
+    assert decide(sample(workers=30), ordered(20, 30), max_workers=20).rule is Rule.ABOVE_MAX
 
 
 @pytest.mark.parametrize(("asked", "meant"), [(-5, 0), (99_999, MOST_WORKERS)])
