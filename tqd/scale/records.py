@@ -113,48 +113,54 @@ def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Recor
     """Return the records with one more sample; the usual arrivals are those of about `calm_s`."""
     window = sample.window
     passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
+    means, compared, runs = _by_name(records.means, window.runs, now)
     return Records(
         at=now,
-        means=_means(records.means, window.runs, now),
-        run=_recent(records.run, window.runs, now),
+        means=means,
+        run=_added(records.run, runs, now, RECENT_S) if runs.attempts > 0 else records.run,
         arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
         usual_per_s=_usual(records.usual_per_s, window.arrivals_per_s, passed_s, calm_s),
         finished=_last_minute(records.finished, sample, now),
-        compared=_compared(records, window.runs, now),
+        compared=_with(records.compared, compared, now),
         peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
     )
 
 
-def _means(means: Mapping[str, Mean], runs: Mapping[str, Runs], now: float) -> Mapping[str, Mean]:
+def _by_name(
+    means: Mapping[str, Mean], runs: Mapping[str, Runs], now: float
+) -> tuple[Mapping[str, Mean], Compared, Runs]:
+    """Return the means with these runs, the runs held against the means before, and all runs as one."""
     if not runs:
-        return means
+        return means, Compared(now, 0, 0.0, 0.0), Runs(0, 0.0)
     merged = dict(means)
+    attempts, total_s, known, measured_s, expected_s = 0, 0.0, 0, 0.0, 0.0
     for name, run in runs.items():
+        mean = means.get(name)
+        if mean is not None and mean.weight >= FEWEST_RUNS:
+            known += run.attempts
+            measured_s += run.total_s
+            expected_s += run.attempts * mean.mean_s
         if run.attempts > 0:
-            merged[name] = _added(merged.get(name), run.attempts, run.total_s, now, LONG_RUN_S)
+            merged[name] = _added(mean, run, now, LONG_RUN_S)
+            attempts += run.attempts
+            total_s += run.total_s
     if len(merged) > MOST_NAMES:
         kept = nlargest(MOST_NAMES, merged, key=lambda name: _weight(merged[name], now, LONG_RUN_S))
         merged = {name: merged[name] for name in kept}
-    return merged
+    return merged, Compared(now, known, measured_s, expected_s), Runs(attempts, total_s)
 
 
-def _recent(mean: Mean | None, runs: Mapping[str, Runs], now: float) -> Mean | None:
-    count, total_s = 0, 0.0
-    for run in runs.values():
-        count += run.attempts
-        total_s += run.total_s
-    return _added(mean, count, total_s, now, RECENT_S) if count > 0 else mean
-
-
-def _added(mean: Mean | None, count: int, total_s: float, now: float, constant_s: float) -> Mean:
+def _added(mean: Mean | None, run: Runs, now: float, constant_s: float) -> Mean:
     if mean is None:
-        return Mean(total_s / count, float(count), now)
+        return Mean(run.total_s / run.attempts, float(run.attempts), now)
     weight = _weight(mean, now, constant_s)
-    return Mean((mean.mean_s * weight + total_s) / (weight + count), weight + count, now)
+    whole = weight + run.attempts
+    return Mean((mean.mean_s * weight + run.total_s) / whole, whole, now)
 
 
 def _weight(mean: Mean, now: float, constant_s: float) -> float:
-    return mean.weight * math.exp(-max(0.0, now - mean.at) / constant_s)
+    age_s = now - mean.at
+    return mean.weight * math.exp(-age_s / constant_s) if age_s > 0 else mean.weight
 
 
 def _smooth(before: float | None, measured: float | None, passed_s: float) -> float | None:
@@ -186,17 +192,10 @@ def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> t
     return (*kept, Finished(now, window.finished, window.failed))[-MOST_ENTRIES:]
 
 
-def _compared(records: Records, runs: Mapping[str, Runs], now: float) -> tuple[Compared, ...]:
-    """Return the windows of the last minute, each held against the means that were known before it."""
-    kept = _recent_of(records.compared, now)
-    attempts, measured_s, expected_s = 0, 0.0, 0.0
-    for name, run in runs.items():
-        mean = records.means.get(name)
-        if mean is not None and mean.weight >= FEWEST_RUNS:
-            attempts += run.attempts
-            measured_s += run.total_s
-            expected_s += run.attempts * mean.mean_s
-    return (*kept, Compared(now, attempts, measured_s, expected_s))[-MOST_ENTRIES:] if attempts else kept
+def _with(entries: tuple[Compared, ...], entry: Compared, now: float) -> tuple[Compared, ...]:
+    """Return the windows of the last minute with one more, if there was anything to compare."""
+    kept = _recent_of(entries, now)
+    return (*kept, entry)[-MOST_ENTRIES:] if entry.attempts > 0 else kept
 
 
 def _recent_of(entries: tuple[Entry, ...], now: float) -> tuple[Entry, ...]:
@@ -211,4 +210,6 @@ def _recent_of(entries: tuple[Entry, ...], now: float) -> tuple[Entry, ...]:
 
 def _peak(before: float, pss_bytes: tuple[int, ...], passed_s: float) -> float:
     largest = float(max(pss_bytes, default=0))
-    return max(largest, largest + (before - largest) * math.exp(-passed_s / PEAK_S))
+    if largest >= before:
+        return largest
+    return largest + (before - largest) * math.exp(-passed_s / PEAK_S)

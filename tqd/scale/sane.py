@@ -44,7 +44,9 @@ def _plausible(sample: Sample) -> bool:
         values += _GETTERS[QueueReading](queue)
     for run in sample.window.runs.values():
         values += run
-    return all(value is None or 0 <= value <= _LARGEST for value in values)
+    known: list[float] = [value for value in values if value is not None]
+    # NaN may hide from min and max, but not from the sum.
+    return min(known) >= 0 and max(known) <= _LARGEST and sum(known) >= 0
 
 
 def _clean(sample: Sample) -> Sample:

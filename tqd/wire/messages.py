@@ -140,7 +140,7 @@ class KeeperBeat:
 class Sampled:
     """The queues, in the order of the configuration, and the number of dead letters.
 
-    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1 is what is not known. `oldest_ms`
+    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1: not known. `oldest_ms`
     is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
     ready so far, `held` how many of the ready ones wait for their keys. Without names: 64 long ones would not
     fit a frame. `nodes`: the daemons of the namespace, of which this one has the place `rank`; `workers`: all
