@@ -7,9 +7,6 @@ kills what is left of this daemon after the orphan grace, takes back what it hel
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,6 +19,7 @@ from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
+from tqd.keeper.survivors import Survivors
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
 from tqd.system import exits
@@ -103,7 +101,7 @@ class Keeper:
         app, scheduler = config.tasks.app, config.scheduler
         self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
         self._channel = ChildChannel(pipes, self._on_message, self._on_orphaned)
-        self._pidfds: dict[str, int] = {}
+        self._survivors = Survivors()
         self._expected: set[str] = set()
         self._gone: asyncio.Queue[Gone] = asyncio.Queue()
         self._suspects = 0
@@ -266,21 +264,9 @@ class Keeper:
 
     async def _outlast(self) -> None:
         grace_s = self._config.workers.orphan_grace_period + ORPHAN_KILL_S
-        watched = dict(self._pidfds)
-        loop = asyncio.get_running_loop()
-        ends = []
-        for pidfd in watched.values():
-            end = loop.create_future()
-            loop.add_reader(pidfd, _resolve, end)
-            ends.append(end)
-        if ends:
-            await asyncio.wait(ends, timeout=grace_s)
-        for worker, pidfd in watched.items():
-            loop.remove_reader(pidfd)
-            _kill(pidfd)
-            self._gone.put_nowait(
-                (worker, None, Blame.NONE, b"")
-            )  # the master's end is the reason, no task's
+        for worker in await self._survivors.outlast(grace_s):
+            # The master's end is the reason, no task's.
+            self._gone.put_nowait((worker, None, Blame.NONE, b""))
         try:
             async with asyncio.timeout(1.0):
                 await self._gone.join()
@@ -299,10 +285,10 @@ class Keeper:
         match message:
             case WorkerUp(worker, pid):
                 self._expected.add(worker)
-                self._watch(worker, pid)
+                self._survivors.watch(worker, pid)
             case WorkerGone(worker, culprit, report, blame, suspect):
                 self._expected.add(worker)
-                self._unwatch(worker)
+                self._survivors.unwatch(worker)
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
                 self._sample.set()
@@ -326,26 +312,6 @@ class Keeper:
         except OSError as error:
             self._log.warning("the log goes on into the old file", path=path, error=str(error))
 
-    def _watch(self, worker: str, pid: int) -> None:
-        # One that ended before we looked is reported by the master next.
-        with contextlib.suppress(ProcessLookupError):
-            self._pidfds[worker] = os.pidfd_open(pid)
-
-    def _unwatch(self, worker: str) -> None:
-        pidfd = self._pidfds.pop(worker, None)
-        if pidfd is not None:
-            os.close(pidfd)
-
     def _on_orphaned(self) -> None:
         self._orphaned = True
         self._stop.set()
-
-
-def _resolve(end: asyncio.Future[None]) -> None:
-    if not end.done():
-        end.set_result(None)
-
-
-def _kill(pidfd: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it may have gone by itself
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
