@@ -42,9 +42,14 @@ def test_a_paused_queue_is_told_by_the_status_and_goes_on_at_once(make: Start, p
     producer.enqueue("note", "paused")
     producer.named("note").using(queue="high_priority").enqueue("other")
     daemon.wrote("other")
-    rows = {row["name"]: row for row in daemon.status()["queues"]}
-    assert (rows["default"]["paused"], rows["default"]["ready"]) == (True, 1)
-    assert "default (paused)" in daemon.verb("status").stdout
+
+    def default() -> tuple[bool, int]:
+        row = next(row for row in daemon.status()["queues"] if row["name"] == "default")
+        return row["paused"], row["ready"]
+
+    # A status waits 20 ms for new figures, and then shows the last ones.
+    until(lambda: default() == (True, 1), "the status tells it", 20)
+    until(lambda: "default (paused)" in daemon.verb("status").stdout, "it is shown", 20)
     assert daemon.lines() == ["other"]
     assert daemon.tqd("queue", "resume", "default", *url).returncode == 0
     daemon.wrote("paused")
