@@ -39,6 +39,7 @@ from tqd.wire.messages import (
     Ready,
     ReopenLog,
     Sampled,
+    SampleEvery,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -107,6 +108,7 @@ class Keeper:
         self._suspects = 0
         self._leased = False
         self._sample = asyncio.Event()
+        self._sample_every_s = 0.0
         self._stop = asyncio.Event()
         self._orphaned = False
         self._limits = Limits(store, node.name, config.queues.limits, log)
@@ -243,13 +245,16 @@ class Keeper:
 
     async def _answer_samples(self) -> None:
         while True:
-            await self._sample.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._sample_every_s or None):
+                    await self._sample.wait()
             try:
-                samples, dead = await self._store.sample(self._config.queues.names)
+                look = await self._store.sample(self._config.queues.names)
             except StoreError as error:
                 self._log.debug("no sample", error=str(error))
             else:
-                self._channel.send(Sampled([sample.row() for sample in samples], dead))
+                rows = [queue.row() for queue in look.queues]
+                self._channel.send(Sampled(rows, *look[1:], monotonic()))
             # What was asked for meanwhile is answered by this one.
             self._sample.clear()
 
@@ -294,6 +299,9 @@ class Keeper:
                 self._sample.set()
             case Declared():
                 self._firer.look_soon()
+            case SampleEvery(interval_s):
+                self._sample_every_s = interval_s
+                self._sample.set()
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():

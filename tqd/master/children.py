@@ -225,7 +225,7 @@ class Children:
         code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
         oom = self._oom(member) if code == -signal.SIGKILL else None
         guilty = self._tell_end(member, self._fleet.seats[member.seat], code, oom)
-        self._reports.forget(member.child.pid)
+        self._reports.gone(member)
         member.child.close()
         del self.crew[member.seat]
         self._feed(Exited(member.seat, code, oom, guilty, member.begun, member.outlived))

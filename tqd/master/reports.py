@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tqd.clock import monotonic
 from tqd.master.crew import Depths, Member, Totals
 from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Suspected, Weighed
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
+from tqd.master.telemetry import Telemetry
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
     Beat,
@@ -40,12 +41,20 @@ class Reports:
         self._feed = feed
         self._usage = ProcessMemory()
         self.totals = Totals()
+        self.telemetry = Telemetry(self.totals, monotonic())
         self.depths = Depths(queues)
         self.app = Ready("", "", 0)
 
-    def forget(self, pid: int) -> None:
-        """Forget a process that was reaped: its number may be given to another."""
-        self._usage.forget(pid)
+    def gone(self, member: Member) -> None:
+        """Take in the last of a process that was reaped: its pid may be given to another."""
+        self.telemetry.pull(member)
+        self._usage.forget(member.child.pid)
+
+    def refresh(self, members: Iterable[Member]) -> None:
+        """Take in what the living have counted up to now."""
+        for member in members:
+            self.telemetry.pull(member)
+        self.telemetry.windows.pass_to(monotonic())
 
     def take(self, member: Member, message: Message) -> None:
         """Take in one message of a child."""
@@ -55,6 +64,8 @@ class Reports:
                 self._on_beat(member, message, now)
             case KeeperBeat():
                 self.totals.advance_keeper(member.keeper_beat, message)
+                self.telemetry.pull(member)
+                self.telemetry.windows.pass_to(now)
                 member.keeper_beat, member.beat_at = message, now
                 self._feed(Heard(seat))
                 if message.suspects != self._fleet.wanted.suspects:
@@ -74,10 +85,12 @@ class Reports:
             case Failed(code, text):
                 self._feed(BootFailed(seat, code, text))
             case Sampled():
-                self.depths.sample, self.depths.at, self.depths.asked_at = message, now, None
+                self.depths.take(message, now)
 
     def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
-        self.totals.advance(member.beat, beat)
+        self.telemetry.on_beat(member.beat, beat)
+        self.telemetry.pull(member)
+        self.telemetry.windows.pass_to(now)
         self.totals.rate.add(now, self.totals.done)
         member.rate.add(now, beat.done)
         member.beat, member.beat_at = beat, now

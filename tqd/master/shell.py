@@ -323,9 +323,10 @@ class Master:
         return summary(self._fleet, self._children.crew, self._reports.totals, self._reloads)
 
     def _picture(self) -> dict[str, object]:
+        self._reports.refresh(self._children.crew.values())
         who = replace(self._who, redis_url=redacted(self._reports.app.redis_url) or self._who.redis_url)
         sight = Sight(
             self._fleet, self._children.crew, self._reports.totals, self._reports.depths, self._reloads,
-            self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid),
+            self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid), self._reports.telemetry,
         )  # fmt: skip
         return picture(who, sight, self._since, monotonic())

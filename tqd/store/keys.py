@@ -9,8 +9,8 @@ class Keys:
     """The keys of one shard of one namespace."""
 
     __slots__ = (
-        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "holding",
-        "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due",
+        "arrived", "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure",
+        "holding", "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due",
         "task", "unique",
     )  # fmt: skip
 
@@ -36,6 +36,7 @@ class Keys:
         self.paused = self.prefix + "paused"
         self.limits = self.prefix + "limits"
         self.holding = self.prefix + "holding"
+        self.arrived = self.prefix + "arrived"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""

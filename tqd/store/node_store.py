@@ -20,7 +20,7 @@ from tqd.store.connection import Endpoint, Link, Replies, accept
 from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
-from tqd.store.sampling import QueueSample, QueueSampler
+from tqd.store.sampling import Look, QueueSampler
 from tqd.task.claim import Blame
 from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Release, Settlement, reclaimed
@@ -62,7 +62,7 @@ class NodeStore:
         self._node = node
         self._link = _WatchedLink(endpoint)
         self._lapsed: float | None = None
-        self._sampler = QueueSampler(self._link, keys)
+        self._sampler = QueueSampler(self._link, keys, node)
         self.cron = CronStore(self._link, keys)
 
     def now_ms(self) -> int:
@@ -204,8 +204,8 @@ class NodeStore:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""
         await ring(self._link, [self._keys.bell(queue) for queue in queues])
 
-    async def sample(self, queues: Sequence[str]) -> tuple[list[QueueSample], int]:
-        """Return a sample of each queue, and the number of dead letters (-1: not known)."""
+    async def sample(self, queues: Sequence[str]) -> Look:
+        """Return what each queue holds, and what there is besides."""
         return await self._sampler.sample(queues)
 
     async def close(self) -> None:

@@ -30,7 +30,7 @@ _SIZES = {
 }  # fmt: skip
 _SINGLES = {
     **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS), "HLEN"),
-    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits", "holding"), "HLEN"),
+    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits", "arrived", "holding"), "HLEN"),
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from enum import Enum
 
 from tqd.app import Handler
+from tqd.metrics.ledger import Page
 from tqd.task.claim import Claim
 from tqd.task.model import TaskOptions
 from tqd.task.outcome import Discarded, Done, Raised, RetryAsked
@@ -29,7 +30,8 @@ class Interruption(Enum):
 
 
 class Attempt(Claim):
-    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none.
+    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none; `page` is
+    where it is counted.
 
     `lane` is the thread's future of a plain function, once it was started. `cancel_reason` is there once
     somebody has cancelled the task.
@@ -44,6 +46,7 @@ class Attempt(Claim):
         "kwargs",
         "lane",
         "options",
+        "page",
         "runner",
         "started",
     )
@@ -55,6 +58,7 @@ class Attempt(Claim):
         options: TaskOptions,
         args: list[object],
         kwargs: dict[str, object],
+        page: Page,
     ) -> None:
         self.task_id = claim.task_id
         self.token = claim.token
@@ -63,6 +67,7 @@ class Attempt(Claim):
         self.options = options
         self.args = args
         self.kwargs = kwargs
+        self.page = page
         self.started = 0.0
         self.deadline = 0.0
         self.interruption: Interruption | None = None
@@ -83,11 +88,12 @@ class Inflight:
     attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand.
     """
 
-    __slots__ = ("_attempts", "empty", "slots", "strays")
+    __slots__ = ("_attempts", "_stray_s", "empty", "slots", "strays")
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.strays = 0
+        self._stray_s = 0.0
         self.empty = asyncio.Event()
         self.empty.set()
         self._attempts: dict[bytes, Attempt] = {}
@@ -128,6 +134,21 @@ class Inflight:
         if not self._attempts:
             self.empty.set()
         return True
+
+    def stray(self, now: float) -> None:
+        """Keep the slot of an attempt that is settled, as its code goes on."""
+        self.strays += 1
+        self._stray_s -= now
+
+    def stray_returned(self, now: float) -> None:
+        """Let go of such a slot."""
+        self.strays -= 1
+        self._stray_s += now
+
+    def busy_s(self, now: float) -> float:
+        """Return for how long slots have been taken by what is in hand now, or by strays ever, together."""
+        running_s = sum(now - attempt.started for attempt in self._attempts.values())
+        return running_s + self._stray_s + self.strays * now
 
     def names(self) -> Counter[str]:
         """Return how many attempts of each handler are in hand."""

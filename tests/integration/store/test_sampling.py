@@ -12,7 +12,7 @@ from tests.support.store_driver import StoreDriver, complete
 from tqd.errors import StoreUnavailable
 from tqd.store.calls import Command
 from tqd.store.connection import Endpoint, Link, Replies
-from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, QueueSampler
+from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, Look, QueueSampler
 from tqd.task.identity import task_id
 
 QUEUES = ("default", "mail", "empty")
@@ -39,18 +39,24 @@ class Sampler:
 
     async def _open(self) -> None:
         self.link = CountingLink(Endpoint(self._url))
-        self._sampler = QueueSampler(self.link, self._keys)
+        self._sampler = QueueSampler(self.link, self._keys, "node")
 
     def rows(self, *queues: str) -> list[list[int]]:
         return self.look(*queues)[0]
 
     def look(self, *queues: str) -> tuple[list[list[int]], int]:
         self.link.trips = 0
-        samples, dead = self._runner.run(self._sampler.sample(queues or QUEUES))
-        return [sample.row()[:4] for sample in samples], dead
+        look = self.all(*queues)
+        return [sample.row()[:4] for sample in look.queues], look.dead
+
+    def all(self, *queues: str) -> Look:
+        return self._runner.run(self._sampler.sample(queues or QUEUES))
 
     def paused(self, *queues: str) -> list[int]:
-        return [sample.paused for sample in self._runner.run(self._sampler.sample(queues))[0]]
+        return [sample.paused for sample in self.all(*queues).queues]
+
+    def arrived(self, *queues: str) -> list[int]:
+        return [sample.arrived for sample in self.all(*queues).queues]
 
     def close(self) -> None:
         self._runner.run(self.link.close())
