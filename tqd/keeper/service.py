@@ -97,7 +97,13 @@ class Keeper:
         self._lease_s = config.node.lease
         self._patience = Patience(self._lease_s)
         self._reaper = Reaper(
-            store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
+            store,
+            node,
+            config.queues.names,
+            config.dead_letters.max_count,
+            start_ticks,
+            log,
+            pipes.ledger,
         )
         app, scheduler = config.tasks.app, config.scheduler
         self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)

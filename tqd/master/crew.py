@@ -54,8 +54,8 @@ class Member:
 
     __slots__ = (
         "beat", "beat_at", "begun", "blocked", "child", "doomed", "doomed_at", "dump_at", "frames", "hard",
-        "holding", "keeper_beat", "ledger", "name", "outlived", "pss_at", "pss_bytes", "rate", "reading", "rss",
-        "seat", "since", "stacks",
+        "holding", "keeper_beat", "ledger", "name", "outlived", "pss_at", "pss_bytes", "rate", "reading",
+        "rss", "seat", "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:

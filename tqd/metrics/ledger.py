@@ -26,6 +26,9 @@ LEDGER_BYTES = (1 + MOST_PAGES) * PAGE_CELLS * 8
 OTHER = "(other)"
 """Stands for all names, or queues, that came after there was no page left."""
 
+NO_HANDLER = "(no handler)"
+"""The name under which tasks are counted that cannot be read, or whose name nobody knows where they ended."""
+
 _KEPT_FOR_OTHER = 65
 _MOST_KNOWN = 4 * MOST_PAGES  # whoever makes up names must not fill the memory with them
 
@@ -177,12 +180,12 @@ class LedgerReader:
         entries = []
         for place in range(min(self._cells[_IN_USE], MOST_PAGES)):
             start = (place + 1) * PAGE_CELLS
-            if place == len(self._last):
-                self._last.append(bytes(8 * _END))
-                name = self._text(start, _NAME, _NAME_BYTES)
-                self._names.append((name, self._text(start, _QUEUE, _QUEUE_BYTES)))
             # Most pages of most readings are as they were: bytes are compared in no time.
             page = self._bytes[8 * start : 8 * (start + _END)].tobytes()
+            if place == len(self._last):
+                self._last.append(_blank(page))
+                name = self._text(start, _NAME, _NAME_BYTES)
+                self._names.append((name, self._text(start, _QUEUE, _QUEUE_BYTES)))
             if page != self._last[place]:
                 entries.append(_grown(*self._names[place], self._last[place], page))
                 self._last[place] = page
@@ -197,6 +200,12 @@ class LedgerReader:
         size = min(max(0, self._cells[start + length]), _TEXT_BYTES)
         data = self._cells[start + cell : start + cell + _TEXT_BYTES // 8].tobytes()[:size]
         return data.decode(errors="ignore")
+
+
+def _blank(page: bytes) -> bytes:
+    """Return a page on which nothing but its name has been written."""
+    first, last = 8 * _NAME_BYTES, 8 * _DONE_RUNS
+    return bytes(first) + page[first:last] + bytes(len(page) - last)
 
 
 def _grown(name: str, queue: str, before: bytes, now: bytes) -> Entry:

@@ -14,7 +14,7 @@ from tqd.app import Handler, Registry
 from tqd.clock import chance, monotonic
 from tqd.errors import WireError
 from tqd.log import Log
-from tqd.metrics.ledger import Page
+from tqd.metrics.ledger import NO_HANDLER, Page
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim
@@ -52,7 +52,7 @@ from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
 from tqd.worker.retries import Retries
 from tqd.worker.settler import Settler
-from tqd.worker.tally import LONG_S, NO_HANDLER, Tally, first_claim
+from tqd.worker.tally import LONG_S, Tally, first_claim
 
 SWEEP_S = 0.1
 """How often time limits are looked at: an attempt may run this much longer than its timeout."""

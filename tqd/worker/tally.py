@@ -11,6 +11,7 @@ from tqd.metrics.ledger import (
     EXPIRED,
     FAILED,
     LEDGER_BYTES,
+    NO_HANDLER,
     RELEASED,
     RETRIED,
     TIMED_OUT,
@@ -20,9 +21,6 @@ from tqd.metrics.ledger import (
 
 LONG_S = 0.5
 """An attempt that ran for so long may have been what blocked the loop."""
-
-NO_HANDLER = "(no handler)"
-"""The name under which tasks are counted that cannot be read, or whose name nobody knows here."""
 
 _UNIQUE_FIRST = b"2:0:0:"
 

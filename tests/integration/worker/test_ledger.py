@@ -10,8 +10,8 @@ import pytest
 from tests.support.wait import auntil
 from tests.support.worker import Bench
 from tqd import Context, Discard, Retry
+from tqd.metrics.ledger import NO_HANDLER
 from tqd.metrics.measures import Measures
-from tqd.worker.tally import NO_HANDLER
 
 
 def outcomes(one: Measures) -> tuple[int, ...]:
