@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tqd.master.crew import Member, Totals
+from tqd.master.crew import Depths, Member, Totals
 from tqd.metrics.ledger import OTHER, Entry
 from tqd.metrics.measures import Measures
 from tqd.metrics.windows import Key, Windows, by_name, by_queue
@@ -23,8 +23,10 @@ MOST_QUEUES = 128
 class Recent:
     """What a scaling decision needs of the time since the last one; None is what is not known.
 
-    `runs` are count and total run time, in s, by task name. `beats_age_s`: how old the oldest of the
-    workers' last beats is.
+    `failed` are all attempts that have failed, whether or not another one follows. `runs` are count and total
+    run time, in s, by task name. `arrivals_per_s` is of all queues that are served here, by anybody's tasks:
+    retries that came due too. `beats_age_s`: how old the oldest of the workers' last beats is;
+    `queues_age_s`: how old what is known of the queues is.
     """
 
     span_s: float
@@ -35,7 +37,9 @@ class Recent:
     runs: dict[str, tuple[int, float]]
     wait_p95_s: float | None
     run_p95_s: float | None
+    arrivals_per_s: float | None
     beats_age_s: float | None
+    queues_age_s: float | None
 
 
 class Telemetry:
@@ -72,7 +76,7 @@ class Telemetry:
         """Return the totals of each queue."""
         return by_queue(self._by_key)
 
-    def take(self, workers: Iterable[Member], now: float) -> Recent:
+    def take(self, workers: Iterable[Member], depths: Depths, now: float) -> Recent:
         """Return what happened since the last take; for one taker only."""
         window = self.windows.take(now)
         measures = window.all()
@@ -86,7 +90,9 @@ class Telemetry:
             runs={name: (one.ran, one.run_s) for name, one in by_name(window.measures).items() if one.ran},
             wait_p95_s=measures.waits.quantile_s(0.95),
             run_p95_s=measures.runs.quantile_s(0.95),
+            arrivals_per_s=depths.arrivals.all_per_s(window.span_s),
             beats_age_s=max(ages, default=None),
+            queues_age_s=None if depths.sample is None else now - depths.at,
         )
 
     def _key(self, entry: Entry) -> Key:

@@ -10,10 +10,11 @@ import pytest
 
 from tests.unit.master.builders import beat
 from tqd.master import performance
-from tqd.master.crew import Member, Totals
+from tqd.master.crew import Depths, Member, Totals
 from tqd.master.telemetry import MOST_KEYS, MOST_QUEUES, Telemetry
 from tqd.metrics.ledger import ASKED, FAILED, LEDGER_BYTES, OTHER, RETRIED, TIMED_OUT, Ledger
 from tqd.system.fork import Child
+from tqd.wire.messages import Sampled
 
 
 class Scene:
@@ -21,6 +22,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.totals = Totals()
+        self.depths = Depths(("default", "mail"))
         self.telemetry = Telemetry(self.totals, 100.0)
 
     def worker(self, name: str = "worker-1") -> tuple[Member, Ledger]:
@@ -102,17 +104,21 @@ def test_a_take_has_what_a_decision_needs(scene: Scene) -> None:
     scene.telemetry.pull(member)
     member.beat, member.beat_at = beat(busy_slot_s=3.0, slot_s=8.0), 103.0
     scene.telemetry.on_beat(None, member.beat)
-    recent = scene.telemetry.take([member], 105.0)
+    for at, counts in ((96.0, (5, 0)), (101.0, (15, 10))):
+        scene.depths.take(Sampled([[0, 0, 0, -1, 0, count] for count in counts], 0, at=at), at + 0.5)
+    recent = scene.telemetry.take([member], scene.depths, 105.0)
     assert (recent.span_s, recent.busy_slot_s, recent.slot_s, recent.beats_age_s) == (5.0, 3.0, 8.0, 2.0)
     assert (recent.finished, recent.failed) == (10, 1)
+    assert (recent.arrivals_per_s, recent.queues_age_s) == (4.0, 3.5)
     assert recent.runs == {"mail": (9, 5.0)}
     assert recent.wait_p95_s is not None and 0.15 < recent.wait_p95_s < 0.25
     assert recent.run_p95_s is not None and 0.4 < recent.run_p95_s < 1.2
 
 
 def test_what_is_not_known_is_none_for_a_decision(scene: Scene) -> None:
-    recent = scene.telemetry.take([scene.worker()[0]], 105.0)
+    recent = scene.telemetry.take([scene.worker()[0]], scene.depths, 105.0)
     assert (recent.wait_p95_s, recent.run_p95_s, recent.beats_age_s, recent.runs) == (None, None, None, {})
+    assert (recent.arrivals_per_s, recent.queues_age_s) == (None, None)
     assert (recent.finished, recent.failed, recent.slot_s) == (0, 0, 0.0)
 
 
@@ -121,7 +127,7 @@ def test_slot_seconds_are_those_between_two_beats(scene: Scene) -> None:
     scene.telemetry.on_beat(None, first)
     scene.telemetry.on_beat(first, second)
     scene.telemetry.on_beat(second, second)
-    taken = scene.telemetry.take([], 105.0)
+    taken = scene.telemetry.take([], scene.depths, 105.0)
     assert (taken.busy_slot_s, taken.slot_s) == (4.5, 12.0)
 
 
