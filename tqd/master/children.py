@@ -226,7 +226,7 @@ class Children:
         oom = self._oom(member) if code == -signal.SIGKILL else None
         guilty = self._tell_end(member, self._fleet.seats[member.seat], code, oom)
         self._reports.gone(member)
-        member.child.close()
+        member.close()
         del self.crew[member.seat]
         self._feed(Exited(member.seat, code, oom, guilty, member.begun, member.outlived))
 

@@ -64,7 +64,7 @@ class Member:
         self.name = name
         self.since = now
         self.frames = FrameReader()
-        self.ledger = None if child.ledger is None else LedgerReader(child.ledger)
+        self.ledger: LedgerReader | None = None if child.ledger is None else LedgerReader(child.ledger)
         self.reading = True
         self.beat: Beat | None = None
         self.keeper_beat: KeeperBeat | None = None
@@ -93,6 +93,12 @@ class Member:
                 self.begun = True
             case Doomed():
                 self.doomed, self.doomed_at = message, now
+
+    def close(self) -> None:
+        """Let go of a child that was reaped, after the last reading."""
+        if self.ledger is not None:
+            self.ledger.close()
+        self.child.close()
 
     def death(self, code: int, oom: bool | None, now: float) -> Death:
         """Return how it has ended, with what it told last."""

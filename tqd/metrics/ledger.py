@@ -38,6 +38,7 @@ without having failed. `TIMED_OUT` attempts are among the failed and the retried
 
 COUNTERS = 7
 RUN_S = 7
+_NO_WAIT = 8
 _NAME_BYTES, _QUEUE_BYTES = 14, 15
 _NAME, _QUEUE = 16, 48
 _TEXT_BYTES = 256
@@ -54,9 +55,22 @@ _IN_USE, _SUPERSEDED = 0, 1
 _TABLE = 8192
 _SKEW_MS = 1000
 
-# Most durations are short: a look into a table takes half as long as bucket_of does.
-_RUN_CELLS = bytes(_DONE_RUNS + bucket_of(us) for us in range(_TABLE))
-_WAIT_BUCKETS = bytes(bucket_of(ms * 1000) for ms in range(_TABLE))
+# Most durations are short: a look into a table takes half as long as bucket_of does. Forked processes share
+# the tables, and the few numbers in them.
+_NUMBERS = tuple(range(PAGE_CELLS))
+_RUN_CELLS = tuple(_NUMBERS[_DONE_RUNS + bucket_of(us)] for us in range(_TABLE))
+SHORT_WAITS_MS = 4096
+WAIT_CELLS = tuple(_NUMBERS[_WAITS + bucket_of(ms * 1000)] for ms in range(SHORT_WAITS_MS))
+"""Where on a page waits from 0 ms on are counted; see `wait_cell` for others."""
+
+
+def wait_cell(ms: int) -> int:
+    """Return where on a page a wait in ms is counted: how long a task was ready before it was started.
+
+    Its producer's clock may differ from Redis's: what is less than nothing by more than 1 s is no
+    measurement, and counted where nobody looks.
+    """
+    return _WAITS + _bounded(ms * 1000) if ms > -_SKEW_MS else _NO_WAIT
 
 
 class Page:
@@ -87,15 +101,8 @@ class Page:
         self.seconds[RUN_S] += run_s
 
     def waited(self, ms: int) -> None:
-        """Count how long a task was ready before it was started, in ms.
-
-        Its producer's clock may differ from Redis's: what is less than nothing by more than 1 s is no
-        measurement.
-        """
-        if 0 <= ms < _TABLE:
-            self.cells[_WAITS + _WAIT_BUCKETS[ms]] += 1
-        elif ms > -_SKEW_MS:
-            self.cells[_WAITS + _bounded(ms * 1000)] += 1
+        """Count how long a task was ready before it was started, in ms."""
+        self.cells[wait_cell(ms)] += 1
 
 
 class Ledger:
@@ -190,6 +197,11 @@ class LedgerReader:
                 entries.append(_grown(*self._names[place], self._last[place], page))
                 self._last[place] = page
         return entries
+
+    def close(self) -> None:
+        """Let go of the memory, after the last reading."""
+        self._cells.release()
+        self._bytes.release()
 
     def superseded(self) -> int:
         """Return how many settlements came too late since the last call."""

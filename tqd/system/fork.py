@@ -78,9 +78,15 @@ class Child:
         return data.decode(errors="replace")
 
     def close(self) -> None:
-        """Close the parent's descriptors of a child that was reaped."""
+        """Close the parent's descriptors of a child that was reaped, and let go of its ledger.
+
+        Here and not by the collector: that may run in a later child, which does not have the memory, and
+        would give back what lies there instead.
+        """
         for descriptor in self.descriptors():
             os.close(descriptor)
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 class ChildPipes:

@@ -14,7 +14,7 @@ from tqd.app import Handler, Registry
 from tqd.clock import chance, monotonic
 from tqd.errors import WireError
 from tqd.log import Log
-from tqd.metrics.ledger import NO_HANDLER, Page
+from tqd.metrics.ledger import NO_HANDLER, SHORT_WAITS_MS, WAIT_CELLS, Page, wait_cell
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim
@@ -90,6 +90,8 @@ class Executor:
         self.tally = Tally(registry, memory)
         self._counting = Counting(self.tally, self._retries, log)
         self.limits = HardLimits(channel, self._time_up)
+        self._held = inflight.get
+        self._handler_of = registry.get
         self._last_page = self.tally.last_page
         self._batch_ms = 0
 
@@ -101,10 +103,9 @@ class Executor:
 
     def start(self, claim: Claim) -> None:
         """Begin an attempt; what cannot be run is settled at once."""
-        held = self._inflight.get(claim.task_id)
+        held = self._held(claim.task_id)
         if held is not None:
-            held.token = claim.token  # its id stood twice in the queue: one attempt, the newer claim
-            self.limits.tell()
+            self._again(held, claim)
             return
         try:
             data = claim.envelope if self._seal is None else self._seal.open(claim.task_id, claim.envelope)
@@ -112,16 +113,19 @@ class Executor:
         except WireError as error:
             self._settle(claim, unreadable(error), DEFAULTS, self.tally.page(NO_HANDLER, claim.token))
             return
-        handler = self._registry.get(envelope.name)
+        handler = self._handler_of(envelope.name)
         if handler is None:
-            unknown = UnknownName(envelope.name)
-            self._settle(claim, unknown, DEFAULTS, self.tally.page(NO_HANDLER, claim.token))
+            self._unknown(claim, envelope.name)
             return
-        page = self._last_page(envelope.name) or self.tally.page(envelope.name, claim.token)
-        if claim.token != page.first:
-            page = self.tally.page(envelope.name, claim.token)
+        page = self._last_page(envelope.name)
+        if page is not None and claim.token == page.first:
+            first = True
+        else:
+            page, first = self.tally.page(envelope.name, claim.token), first_claim(claim.token, handler)
         options = handler.options
+        waited_ms = self._batch_ms - envelope.enqueued_ms
         if handler.clocked or envelope.options is not NO_OPTIONS:
+            waited_ms = self._batch_ms - ready_ms(envelope.enqueued_ms, envelope.options)
             options, late = self._chosen(claim, envelope, handler)
             if late is not None:
                 self._settle(claim, late, options, page)
@@ -133,8 +137,9 @@ class Executor:
             # The constructors of the arguments' classes are user code, and may raise anything as well.
             self._settle(claim, Raised(describe(error)), options, page)
             return
-        if claim.token == page.first or first_claim(claim.token, handler):
-            page.waited(self._batch_ms - ready_ms(envelope.enqueued_ms, envelope.options))
+        if first:
+            cell = WAIT_CELLS[waited_ms] if 0 <= waited_ms < SHORT_WAITS_MS else wait_cell(waited_ms)
+            page.cells[cell] += 1
         attempt = Attempt(claim, handler, options, args, kwargs, page)
         attempt.started = now = monotonic()
         if options.timeout_s:
@@ -146,6 +151,15 @@ class Executor:
         attempt.runner = self._loop.create_task(run(attempt))
         if options.deadline_s or options.hard_timeout_s:
             self._bind(attempt)
+
+    def _again(self, held: Attempt, claim: Claim) -> None:
+        """Take a task that is in hand already, as its id stood twice in the queue: the newer claim counts."""
+        held.token = claim.token
+        self.limits.tell()
+
+    def _unknown(self, claim: Claim, name: str) -> None:
+        page = self.tally.page(NO_HANDLER, claim.token)
+        self._settle(claim, UnknownName(name), DEFAULTS, page)
 
     def _bind(self, attempt: Attempt) -> None:
         """Hold an attempt to its task's deadline, which is a moment here, and to its hard timeout."""

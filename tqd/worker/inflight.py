@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from enum import Enum
@@ -85,10 +85,11 @@ class Inflight:
     """The attempts in hand by task id, within a fixed number of slots.
 
     A plain function that ran out of time keeps its slot until its thread comes back, although its
-    attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand.
+    attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand; `get`
+    returns the attempt of a task, if it is in hand.
     """
 
-    __slots__ = ("_attempts", "_stray_s", "empty", "slots", "strays")
+    __slots__ = ("_attempts", "_stray_s", "empty", "get", "slots", "strays")
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
@@ -97,6 +98,8 @@ class Inflight:
         self.empty = asyncio.Event()
         self.empty.set()
         self._attempts: dict[bytes, Attempt] = {}
+        # Asked once for every task: the dict's own method, without a call in between.
+        self.get: Callable[[bytes], Attempt | None] = self._attempts.get
 
     @property
     def free(self) -> int:
@@ -113,10 +116,6 @@ class Inflight:
 
     def __iter__(self) -> Iterator[Attempt]:
         return iter(list(self._attempts.values()))
-
-    def get(self, task_id: bytes) -> Attempt | None:
-        """Return the attempt of a task, if it is in hand."""
-        return self._attempts.get(task_id)
 
     def add(self, attempt: Attempt) -> None:
         """Take an attempt in hand."""
