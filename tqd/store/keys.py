@@ -10,8 +10,8 @@ class Keys:
 
     __slots__ = (
         "arrived", "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure",
-        "holding", "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due",
-        "task", "unique",
+        "holding", "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell",
+        "suspect_due", "task", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:

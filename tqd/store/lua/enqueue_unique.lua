@@ -85,6 +85,7 @@ for i = 4, #ARGV, 5 do
       if place == due then redis.call('ZREM', due, id) else redis.call('LREM', place, rank, id) end
       if place ~= due and place ~= ready then line_shortened(prefix, place, 1) end
       put(id, due_ms)
+      if place ~= due and due_ms == 0 then arrived = arrived - 1 end -- it had arrived before
     end
   end
   answer[#answer + 1], answer[#answer + 2] = id, word
