@@ -19,6 +19,7 @@ from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
+from tqd.keeper.sampler import Sampler
 from tqd.keeper.survivors import Survivors
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -38,7 +39,6 @@ from tqd.wire.messages import (
     Message,
     Ready,
     ReopenLog,
-    Sampled,
     SampleEvery,
     SampleRequest,
     WorkerGone,
@@ -113,8 +113,7 @@ class Keeper:
         self._gone: asyncio.Queue[Gone] = asyncio.Queue()
         self._suspects = 0
         self._leased = False
-        self._sample = asyncio.Event()
-        self._sample_every_s = 0.0
+        self._sampler = Sampler(store, config.queues.names, self._channel, log)
         self._stop = asyncio.Event()
         self._orphaned = False
         self._limits = Limits(store, node.name, config.queues.limits, log)
@@ -165,7 +164,7 @@ class Keeper:
             self._watch_suspects(),
             self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
-            self._answer_samples(),
+            self._sampler.run(),
         ]
         if self._config.scheduler.enabled:
             duties.append(self._firer.run())
@@ -249,21 +248,6 @@ class Keeper:
         if self._suspects != before or self._suspects:
             self._send_beat()
 
-    async def _answer_samples(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._sample_every_s or None):
-                    await self._sample.wait()
-            try:
-                look = await self._store.sample(self._config.queues.names)
-            except StoreError as error:
-                self._log.debug("no sample", error=str(error))
-            else:
-                rows = [queue.row() for queue in look.queues]
-                self._channel.send(Sampled(rows, *look[1:], monotonic()))
-            # What was asked for meanwhile is answered by this one.
-            self._sample.clear()
-
     async def _beat(self) -> None:
         while True:
             self._send_beat()
@@ -302,12 +286,11 @@ class Keeper:
                 self._survivors.unwatch(worker)
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
-                self._sample.set()
+                self._sampler.ask()
             case Declared():
                 self._firer.look_soon()
             case SampleEvery(interval_s):
-                self._sample_every_s = interval_s
-                self._sample.set()
+                self._sampler.ask_every(interval_s)
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():
