@@ -19,8 +19,7 @@ from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim
 from tqd.task.clocks import has_clocks, on_time, only_delayed, ready_ms
-from tqd.task.identity import to_text
-from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
+from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions
 from tqd.task.outcome import (
     Cancelled,
     Done,
@@ -35,17 +34,15 @@ from tqd.task.outcome import (
     unreadable,
 )
 from tqd.task.settle import (
-    Finish,
-    result_ttl_ms,
     settlement,
 )
-from tqd.wire.envelope import Envelope, decode_envelope, encode_value
+from tqd.wire.envelope import Envelope, decode_envelope
 from tqd.wire.messages import Begun
-from tqd.wire.records import ResultRecord
 from tqd.wire.seal import Seal
 from tqd.worker.contexts import context_of
 from tqd.worker.counting import Counting
 from tqd.worker.expiries import Expiries
+from tqd.worker.finishing import finished
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.judging import judge, late_outcome, limit_of
 from tqd.worker.lanes import Lanes, outcome_of
@@ -237,7 +234,7 @@ class Executor:
         if run_s >= LONG_S:
             tally.took_long(attempt.handler.name)
         if attempt.options.result_ttl_s:
-            self._settler.add(self._finish(attempt, value))
+            self._settler.add(finished(attempt, value, self._now_ms(), self._max_bytes, self._log))
         else:
             self._settler.complete(attempt.task_id, attempt.token)
 
@@ -260,24 +257,6 @@ class Executor:
         decision = settlement(claim, outcome, options, self._now_ms(), chance(), stretch)
         self._counting.settled(decision, page)
         self._settler.add(decision)
-
-    def _finish(self, attempt: Attempt, value: object) -> Finish:
-        now_ms = self._now_ms()
-        try:
-            encoded = encode_value(attempt.handler.signature.encode_result(value), self._max_bytes)
-            record = ResultRecord(state=TaskState.DONE, value=encoded, finished_ms=now_ms)
-        except BaseException as error:
-            # The work is done and stays done; whoever waits is told why there is no value. The value's
-            # attributes are user code: reading them may raise anything.
-            reason = describe(error)[0].message
-            self._log.warning("result cannot travel", task=to_text(attempt.task_id), error=reason)
-            record = ResultRecord(
-                state=TaskState.DONE,
-                error_type="Unserialisable",
-                error_message=reason,
-                finished_ms=now_ms,
-            )
-        return Finish(attempt.task_id, attempt.token, result_ttl_ms(attempt.options), record.encode())
 
     def _sweep(self) -> None:
         self._sweeper = None
