@@ -6,11 +6,19 @@ from collections.abc import Callable, Iterable
 
 from tqd.clock import monotonic
 from tqd.master.crew import Depths, Member, Totals
-from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Suspected, Weighed
+from tqd.master.events import (
+    BecameReady,
+    BootFailed,
+    Event,
+    HardLimitSet,
+    Heard,
+    Role,
+    Suspected,
+    Weighed,
+)
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
 from tqd.master.recollection import Recollection
-from tqd.master.seats import PROBE
 from tqd.master.telemetry import Telemetry
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
@@ -112,7 +120,7 @@ class Reports:
                 self.depths.take(message, now)
 
     def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
-        if member.seat != PROBE:  # its slot is no room for work
+        if self._fleet.seats[member.seat].role is Role.WORKER:  # a probe's slot is no room for work
             self.telemetry.on_beat(member.beat, beat)
         self.telemetry.pull(member)
         self.telemetry.windows.pass_to(now)

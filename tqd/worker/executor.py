@@ -234,8 +234,7 @@ class Executor:
         if run_s >= LONG_S:
             tally.took_long(attempt.handler.name)
         if attempt.options.result_ttl_s:
-            finish = finished(attempt, value, self._now_ms(), self._max_bytes, self._log)
-            self._settler.add(finish)
+            self._settler.add(finished(attempt, value, self._now_ms(), self._max_bytes, self._log))
         else:
             self._settler.complete(attempt.task_id, attempt.token)
 
