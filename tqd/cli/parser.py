@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from tqd.cli import parser_queue, parser_tasks
+from tqd.cli import parser_queue, parser_simulate, parser_tasks
 from tqd.cli.output import width_of
 from tqd.system import exits
 
@@ -231,6 +231,9 @@ VERBS: dict[str, _Verb] = {
     "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
     "cron": _Verb("cron ls, next, run: the schedules and their slots", (parser_tasks.cron,)),
     "queue": _Verb("queue ls, show, pause, resume, purge: the queues", (parser_queue.queue,)),
+    "simulate": _Verb(
+        "run a trace in virtual time: waits, worker-hours, changes", (parser_simulate.simulate,)
+    ),
     "check": _Verb("import the app and say what a start would run", (_settings, _json)),
     "doctor": _Verb("check Redis; --audit checks every task; 1 something found", (_settings, _doctor, _json)),
     "demo": _Verb("run a mixed workload, kill a worker, account for every task", (_demo,)),

@@ -47,6 +47,7 @@ LINES = [
     ["queue", "pause", "mail", "-r", "redis://x"],
     ["queue", "resume", "mail"],
     ["queue", "purge", "mail", "--state", "ready", "--dry-run", "--yes"],
+    ["simulate", "trace.csv", "--slots", "4", "--fixed", "3", "--svg", "x.svg", "--changes", "--json"],
     ["doctor", "--redis-url", "redis://x", "--json"],
     ["doctor", "--audit", "--repair", "--limit", "5"],
     ["demo", "--tasks", "5", "--plain"],
