@@ -71,7 +71,7 @@ class Records(NamedTuple):
     """What the samples so far come to; times are on the monotonic clock. None: nothing yet.
 
     `arrivals_per_s` follows the arrivals within seconds, `usual_per_s` more slowly: a shrink is judged by
-    the larger one.
+    the larger one. `busy_slots` are this daemon's slots at work, over about a minute.
     """
 
     at: float | None = None
@@ -79,6 +79,7 @@ class Records(NamedTuple):
     run: Mean | None = None
     arrivals_per_s: float | None = None
     usual_per_s: float | None = None
+    busy_slots: float | None = None
     finished: tuple[Finished, ...] = ()
     compared: tuple[Compared, ...] = ()
     peak_pss_bytes: float = 0.0
@@ -120,6 +121,7 @@ def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Recor
         run=_added(records.run, runs, now, RECENT_S) if runs.attempts > 0 else records.run,
         arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
         usual_per_s=_usual(records.usual_per_s, window.arrivals_per_s, passed_s, calm_s),
+        busy_slots=_usual(records.busy_slots, _busy_slots(sample, passed_s), passed_s, calm_s),
         finished=_last_minute(records.finished, sample, now),
         compared=_with(records.compared, compared, now),
         peak_pss_bytes=_peak(records.peak_pss_bytes, sample.pss_bytes, passed_s),
@@ -182,6 +184,12 @@ def _usual(before: float | None, measured: float | None, passed_s: float, calm_s
     if before is None or measured is None or calm_s <= 0:
         return measured
     return measured + (before - measured) * math.exp(-passed_s / calm_s)
+
+
+def _busy_slots(sample: Sample, passed_s: float) -> float | None:
+    """Return how many slots were busy on average since the sample before; None when that is not known."""
+    busy_slot_s = sample.window.busy_slot_s
+    return None if busy_slot_s is None or passed_s <= 0 else busy_slot_s / passed_s
 
 
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:

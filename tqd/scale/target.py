@@ -52,6 +52,19 @@ def needed(slots: int, seen: Seen, records: Records, goal_s: float, limits: Thre
     return Need(workers=workers, at_least=run_s is None and backlog > 0, by_slots=by_slots)
 
 
+def kept(need: Need, slots: int, workers: int, seen: Seen, records: Records, limits: Thresholds) -> Need:
+    """Return the need to shrink by: no less than what the slots that were busy lately ask for.
+
+    Tasks of many minutes are in no mean run time before they end; but the slots that they hold are seen.
+    """
+    per_worker = slots * limits.target_utilization
+    if need.workers is None or records.busy_slots is None or not workers or per_worker <= 0:
+        return need
+    # The others' slots are as busy as this daemon's.
+    busy = records.busy_slots * (seen.fleet or workers) / workers
+    return need._replace(workers=max(need.workers, min(busy / per_worker, _MOST)))
+
+
 def _busy_slots(slots: int, seen: Seen) -> float | None:
     if seen.fleet == 0:
         return 0.0

@@ -13,7 +13,7 @@ from tqd.scale.seen import Seen, see
 from tqd.scale.settings import ScaleSettings
 from tqd.scale.signals import measure
 from tqd.scale.state import State
-from tqd.scale.target import Need, allowed, needed, whole
+from tqd.scale.target import Need, allowed, kept, needed, whole
 from tqd.scale.thresholds import Thresholds, thresholds
 
 STALE_INTERVALS = 3.0
@@ -67,6 +67,8 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
     direction = 0 if held else propose(up, down, breach)
     goal_s = settings.target_sla.wait_goal_s
     need = needed(sample.slots, seen, _arrivals_for(direction, records), goal_s, limits)
+    if direction < 0:
+        need = kept(need, sample.slots, sample.workers, seen, records, limits)
     high = max(settings.min_workers, settings.max_workers)
     low, high = manual.bounds(state.order, settings.min_workers, high)
     fit = allowed(sample, records)

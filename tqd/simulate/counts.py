@@ -9,14 +9,26 @@ class Counts:
     """Counters of one interval; the plant adds to them directly, as this is its innermost part.
 
     `arrivals` are tasks that became ready, retries too; `finished` are attempts, `failed` those of them that
-    failed. `runs` maps a task's name to [attempts that succeeded, their seconds]. `busy_slot_s` and `slot_s`
-    are slot-seconds; a draining worker's free slots take nothing and are not counted.
+    failed. `at_once` started without a wait; once taken, they are in `waits`, too. `runs` maps a task's name
+    to [attempts that succeeded, their seconds]. `busy_slot_s` and `slot_s` are slot-seconds; a draining
+    worker's free slots take nothing and are not counted.
     """
 
-    __slots__ = ("arrivals", "busy_slot_s", "failed", "finished", "run_times", "runs", "slot_s", "waits")
+    __slots__ = (
+        "arrivals",
+        "at_once",
+        "busy_slot_s",
+        "failed",
+        "finished",
+        "run_times",
+        "runs",
+        "slot_s",
+        "waits",
+    )
 
     def __init__(self) -> None:
         self.arrivals = 0
+        self.at_once = 0
         self.finished = 0
         self.failed = 0
         self.busy_slot_s = 0.0

@@ -115,9 +115,11 @@ class Plant:
                 self.tasks.arrived += 1
                 self._offer(task, 0)
             elif due_s <= until_s:
-                event = heappop(events)
-                self.now = event[0]
-                self._happen(event)
+                self.now, _, kind, worker, task, failures = heappop(events)
+                if kind <= _FAILED:
+                    self._end(kind, worker, task, failures)
+                else:
+                    self._happen(kind, worker, task, failures)
             else:
                 break
         self.now = until_s
@@ -137,6 +139,8 @@ class Plant:
         running_s = self.tasks.running * self.now
         taken.busy_slot_s += running_s
         self.counts.busy_slot_s -= running_s
+        if taken.at_once:
+            taken.waits.merge({0: taken.at_once})
         self.crew.pass_to(self.now)
         taken.slot_s, self._slot_s = self.crew.slot_s - self._slot_s, self.crew.slot_s
         return taken
@@ -150,18 +154,15 @@ class Plant:
 
     # -- events ------------------------------------------------------------------------------------
 
-    def _happen(self, event: _Event) -> None:
-        _, _, kind, worker, task, failures = event
+    def _happen(self, kind: int, worker: Worker, task: Arrival, failures: int) -> None:
+        """Let a retry become ready, or a worker."""
         if kind == _DUE:
             self.tasks.scheduled -= 1
             self.queues[task.queue].scheduled -= 1
             self._offer(task, failures)
-        elif kind == _BOOTED:
-            if worker.life is Life.STARTING:
-                self.crew.ready(worker, self.now)
-                self._dispatch()
-        else:
-            self._end(kind, worker, task, failures)
+        elif worker.life is Life.STARTING:
+            self.crew.ready(worker, self.now)
+            self._dispatch()
 
     def _offer(self, task: Arrival, failures: int) -> None:
         """Make a task ready: a free slot takes it, else it waits in its queue."""
@@ -180,10 +181,12 @@ class Plant:
 
     def _start(self, worker: Worker, queue: Queue, task: Arrival, ready_s: float, failures: int) -> None:
         now, counts = self.now, self.counts
-        wait_s = now - ready_s
-        counts.waits.add(wait_s)
-        if wait_s > self.shape.goal_s:
-            self.misses.add(ready_s + self.shape.goal_s, now)
+        if now > ready_s:
+            counts.waits.add(now - ready_s)
+            if now - ready_s > self.shape.goal_s:
+                self.misses.add(ready_s + self.shape.goal_s, now)
+        else:
+            counts.at_once += 1
         worker.busy += 1
         queue.claimed += 1
         self.tasks.running += 1

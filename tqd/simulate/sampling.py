@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tqd.scale.sample import QueueReading, Runs, Sample, Window
@@ -27,17 +28,18 @@ class Sampler:
         plant, crew = self._plant, self._plant.crew
         passed_s, self._since = plant.now - self._since, plant.now
         self.latest = plant.take()
+        lives = Counter(worker.life for worker in crew.workers)
         memory = plant.shape.memory
         limit_bytes = memory.limit_bytes if memory else None
         return Sample(
-            workers=crew.wanted,
+            workers=lives[Life.READY] + lives[Life.STARTING],
             slots=plant.shape.slots,
-            ready_workers=crew.count(Life.READY),
-            starting=crew.count(Life.STARTING),
-            draining=crew.count(Life.DRAINING),
+            ready_workers=lives[Life.READY],
+            starting=lives[Life.STARTING],
+            draining=lives[Life.DRAINING],
             nodes=1,
             rank=0,
-            workers_everywhere=crew.count(Life.READY) + crew.count(Life.DRAINING),
+            workers_everywhere=lives[Life.READY] + lives[Life.DRAINING],
             queues=tuple(self._queues()),
             window=_window(self.latest, passed_s),
             pss_bytes=tuple(one.memory_bytes for one in crew.workers if one.life is Life.READY and memory),

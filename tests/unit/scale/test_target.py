@@ -55,6 +55,14 @@ def test_long_tasks_that_have_not_finished_still_get_one_worker_more() -> None:
     assert decide(given).to_workers == 5
 
 
+def test_no_shrink_takes_slots_that_were_busy_lately() -> None:
+    # Tasks of an hour hold 21 slots; the few that finish are short, and ask for a single worker.
+    held = {"busy_slot_s": 105.0, "arrivals_per_s": 4.0, "finished": 20, "runs": {"mail": Runs(20, 2.0)}}
+    _, decisions = steps([*[sample()] * 3, *[sample(**held)] * 20], settings(scale_down_count=5))
+    shrink = next(decision for decision in decisions if decision.changes)
+    assert (shrink.from_workers, shrink.to_workers) == (4, 3), "21 slots are three workers at 70 %"
+
+
 def test_a_burst_is_met_by_what_is_needed_and_by_no_more() -> None:
     assert decide(busy(), scale_up_count=50, max_workers=100).to_workers == 10
 
