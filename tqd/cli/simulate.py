@@ -8,16 +8,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TextIO
 
 from tqd.cli import view_simulate
 from tqd.cli.lines import render
 from tqd.cli.output import style_of, width_of
 from tqd.cli.view_simulate import Setting
+from tqd.config.autoscaler_settings import scale_settings
 from tqd.config.load import load
 from tqd.config.model import Config
 from tqd.errors import TqdError, TraceError
-from tqd.scale.settings import ScaleSettings
+from tqd.scale.settings import Mode, ScaleSettings
 from tqd.simulate.own import Own
 from tqd.simulate.picture import picture
 from tqd.simulate.run import Constant, Outcome, Policy, simulate
@@ -34,7 +36,8 @@ class Unreadable(TqdError):
 def run(options: argparse.Namespace) -> int:
     """Simulate and report; TraceError and ConfigError say what is wrong."""
     config = load(options.config, os.environ, {}, cores())
-    settings = ScaleSettings()
+    # Whether the daemon acts, advises or does neither: here it is asked what it would do.
+    settings = replace(scale_settings(config.autoscaler), mode=Mode.ACT)
     goal_s = settings.target_sla.wait_goal_s
     shape = Shape(
         slots=options.slots or config.workers.max_concurrent_tasks,
