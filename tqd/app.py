@@ -79,10 +79,12 @@ class Handler:
 
 
 class Registry:
-    """The handlers of one app, by name, and their schedules."""
+    """The handlers of one app, by name, and their schedules. `get` returns a name's handler, or None."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        # Asked once for every task: the dict's own method, without a call in between.
+        self.get: Callable[[str], Handler | None] = self._handlers.get
         self._schedules: dict[str, Entry] = {}
 
     def add(self, handler: Handler) -> None:
@@ -116,10 +118,6 @@ class Registry:
             for entry in self._schedules.values()
             for handler in (self.get(entry.task),)
         ]
-
-    def get(self, name: str) -> Handler | None:
-        """Return the handler of a name, or None when nobody here knows it."""
-        return self._handlers.get(name)
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())

@@ -19,6 +19,7 @@ TqdError
 │ ├ TaskExpired        the task had not begun when it expired, and never runs
 │ ├ ResultTimeout      no result within the time the caller gave
 │ └ NoResult           the task keeps no result (result_ttl is not set)
+├ TraceError           a line of a trace that is none
 ├ RegistrationError    two handlers with one name, or an option that has no meaning
 └ HandlerSignal        what a handler raises to say what shall follow; no failure
   ├ Retry              run me again, after a delay
@@ -169,6 +170,14 @@ class NoResult(TaskError):
 
 class RegistrationError(TqdError):
     """Raised when a task is declared in a way that cannot work."""
+
+
+class TraceError(TqdError):
+    """Raised when a trace cannot be read; `line` is the first that is wrong."""
+
+    def __init__(self, line: int, found: str, rule: str) -> None:
+        self.line = line
+        super().__init__(f"line {line} of the trace: {found}; {rule}")
 
 
 class HandlerSignal(TqdError):

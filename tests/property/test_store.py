@@ -486,6 +486,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert rows == [(identity(n), self.model.payload(n)) for n in self.model.parked["later"]]
         assert self.do(store.unpark("later", queue, ids)) == len(ids)
         self.model.ready[queue] += self.model.parked["later"]
+        self.model.arrived[queue] += len(ids)
         self.model.parked["later"] = []
 
         def again() -> None:
@@ -730,10 +731,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_figures_are_those_of_the_structures(self) -> None:
-        samples, dead = self.do(self.keepers["a"].sample(QUEUES))
-        assert dead == len(self.model.dead)
+        look = self.do(self.keepers["a"].sample(QUEUES))
+        assert look.dead == len(self.model.dead)
+        assert [sample.arrived for sample in look.queues] == [self.model.arrived[queue] for queue in QUEUES]
         held = [token for w in self.model.may_claim if NODES[w] in self.leases for token in self.claims_of(w)]
-        for queue, sample in zip(QUEUES, samples, strict=True):
+        for queue, sample in zip(QUEUES, look.queues, strict=True):
             mine = sum(parse_token(token)[1] == queue for token in held)
             ready = len(self.model.ready[queue]) + self.model.lined(queue)
             wanted = (ready, len(self.model.due[queue]), mine)

@@ -6,6 +6,7 @@ crashes on record it is a suspect, and goes where only a probe claims it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class StoreModel:
     lines: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     looks: dict[str, dict[str, int]] = field(default_factory=dict)
     key_noted: dict[tuple[str, str], set[tuple[str, int, bytes]]] = field(default_factory=dict)
+    arrived: Counter[str] = field(default_factory=Counter)
     work_left: bool = False
     held_back: bool = False
 
@@ -54,6 +56,7 @@ class StoreModel:
             self.due[queue].update(dict.fromkeys(new, due_ms))
         else:
             self.ready[queue] += new
+            self.arrived[queue] += len(new)
 
     def depth(self, queue: str) -> int:
         return len(self.ready[queue]) + len(self.due[queue]) + self.lined(queue)
@@ -113,6 +116,7 @@ class StoreModel:
                 return count, True
             self.fired[name] = slot
             self.ready[queue].append(number)
+            self.arrived[queue] += 1
             count += 1
         return count, False
 
@@ -132,6 +136,8 @@ class StoreModel:
             due.pop(holder, None)
             self.leave_line(holder)
             self.enqueue([holder], queue, due_ms)
+            if moved and not due_ms:
+                self.arrived[queue] -= 1  # it had arrived before
         self.counts[holder] = (self.counts[holder][0], 0, 0)
         self.scopes[holder], self.payloads[holder] = scope, new
         self.marked.discard(holder)
@@ -197,6 +203,7 @@ class StoreModel:
             for _, number in ripe:
                 del self.due[queue][number]
                 self.ready[queue].append(number)
+                self.arrived[queue] += 1
         return caps
 
     def take(
@@ -320,6 +327,7 @@ class StoreModel:
         self.limit_keys.pop(number, None)
         self.payloads.pop(number, None)  # whoever replays it says what it is
         self.ready[queue].append(number)
+        self.arrived[queue] += 1
 
     def put_back(self, worker: str, number: int, charged: bool = False, crashed: bool = False) -> str:
         """Take a task out of its claim and note its counts; returns the queue it came from."""

@@ -23,6 +23,8 @@ from tqd.clock import monotonic
 from tqd.config.model import Config
 from tqd.config.parse import parse
 from tqd.log import Log
+from tqd.metrics.ledger import LEDGER_BYTES, LedgerReader
+from tqd.metrics.measures import Measures
 from tqd.store.connection import Endpoint
 from tqd.store.keys import Keys
 from tqd.store.worker_store import WorkerStore
@@ -79,7 +81,12 @@ class Worker:
         )
         self._lease_ms = round(config.node.lease * 1000)
         log = Log(worker=name)
-        self._parts = (config, queue.registry, self.store, self.channel, log, monotonic(), queue.seal)
+        self._memory = bytearray(LEDGER_BYTES)
+        self._reader = LedgerReader(self._memory)
+        self._parts = (
+            config, queue.registry, self.store, self.channel, log, monotonic(), queue.seal, None,
+            self._memory,
+        )  # fmt: skip
         self.lifecycle: Lifecycle
         self._runner: asyncio.Task[Ending]
 
@@ -88,6 +95,13 @@ class Worker:
         self.lifecycle = Lifecycle(*self._parts)  # type: ignore[arg-type]
         self.lifecycle.set_quiet(quiet)
         self._runner = asyncio.create_task(self.lifecycle.serve())
+
+    def counted(self) -> dict[tuple[str, str], Measures]:
+        """Return what its ledger has got since the last call, by name and queue."""
+        found: dict[tuple[str, str], Measures] = {}
+        for entry in self._reader.read():
+            found.setdefault((entry.name, entry.queue), Measures()).enter(entry)
+        return found
 
     @property
     def ended(self) -> bool:

@@ -19,7 +19,7 @@ import tqd
 ROOT = Path(__file__).parents[2]
 LAYERS = (
     ("errors", "clock", "log"),
-    ("task", "schedule", "scale", "metrics"),
+    ("task", "schedule", "scale", "simulate", "metrics"),
     ("wire", "config"),
     ("app", "store", "system"),
     ("client", "testing"),

@@ -34,6 +34,13 @@ def millis(value_ms: float | None) -> str:
     return f"{value_ms:.2f} ms" if value_ms < 9.995 else f"{value_ms:,.0f} ms"
 
 
+def seconds(value_s: float | None) -> str:
+    """Return a duration that may be short: milliseconds, from 10 s on `12 s`, `3 min 4 s`."""
+    if value_s is None:
+        return UNKNOWN
+    return millis(value_s * 1000) if value_s < 10.0 else span(value_s)
+
+
 def share(part: float | None, whole: float | None) -> str:
     """Return a part in per cent of the whole."""
     return UNKNOWN if part is None or not whole else f"{100 * part / whole:.0f} %"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from tqd.cli import parser_queue, parser_tasks
+from tqd.cli import parser_queue, parser_simulate, parser_tasks
 from tqd.cli.output import width_of
 from tqd.system import exits
 
@@ -146,13 +146,22 @@ def _top(verb: argparse.ArgumentParser) -> None:
 
 
 def _why(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("-n", "--count", type=_positive, default=20, metavar="N", help="how many (20)")
+    verb.add_argument(
+        "-n", "--count", type=_positive, metavar="N", help="how many events (20), and scaling decisions (1)"
+    )
 
 
 def _scale(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "workers", type=_workers, metavar="N|+N|-N", help="how many workers, or how many more or fewer"
     )
+
+
+def _thresholds(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "what", choices=["show", "freeze", "thaw", "reset"],
+        help="show them; learn no more; learn again; forget what was learned",
+    )  # fmt: skip
 
 
 def _worker(verb: argparse.ArgumentParser) -> None:
@@ -222,8 +231,11 @@ VERBS: dict[str, _Verb] = {
     ),
     "status": _Verb("show workers and queues; 0 healthy, 1 not, 3 not running", (_directory, _json)),
     "top": _Verb("show them live; q leaves", (_directory, _top, _json)),
-    "why": _Verb("show the last events: deaths, refusals, reloads, scaling", (_directory, _why, _json)),
+    "why": _Verb("show the last events, and why there are so many workers", (_directory, _why, _json)),
     "scale": _Verb("set or change the number of workers", (_directory, _scale)),
+    "thresholds": _Verb(
+        "thresholds show, freeze, thaw, reset: what the autoscaler goes by", (_directory, _thresholds, _json)
+    ),
     "quiet": _Verb("claim no new tasks; running ones go on", (_directory,)),
     "resume": _Verb("claim tasks again", (_directory,)),
     "worker": _Verb("worker ls: list the workers and what they run", (_directory, _worker, _json)),
@@ -231,6 +243,9 @@ VERBS: dict[str, _Verb] = {
     "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
     "cron": _Verb("cron ls, next, run: the schedules and their slots", (parser_tasks.cron,)),
     "queue": _Verb("queue ls, show, pause, resume, purge: the queues", (parser_queue.queue,)),
+    "simulate": _Verb(
+        "run a trace in virtual time: waits, worker-hours, changes", (parser_simulate.simulate,)
+    ),
     "check": _Verb("import the app and say what a start would run", (_settings, _json)),
     "doctor": _Verb("check Redis; --audit checks every task; 1 something found", (_settings, _doctor, _json)),
     "demo": _Verb("run a mixed workload, kill a worker, account for every task", (_demo,)),

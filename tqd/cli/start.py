@@ -82,6 +82,7 @@ def serve(
 ) -> tuple[int, str]:
     """Be the daemon; returns its exit code and, when that is not 0, the reason."""
     log_to_stderr(config.logging.level, config.logging.format)
+    _warn(config)
     arm = _arms(sources.environ)
     pidfile = Pidfile(directory.pidfile)
     pidfile.hold(os.getpid(), start_ticks(os.getpid()) or 0)
@@ -131,6 +132,7 @@ class Builder:
     def relaunch(self, current: Launch) -> tuple[Launch, tuple[Change, ...]]:
         """Return the next launch, and what has changed since the current one; raises ConfigError."""
         new = self._sources.read()
+        _warn(new)
         changes = diff(current.config, new)
         return self.launch(effective(current.config, new)), changes
 
@@ -197,6 +199,11 @@ def fleet_plan(config: Config) -> FleetPlan:
             max_pss_bytes=round(workers.max_pss_mb * _MB),
         ),
     )
+
+
+def _warn(config: Config) -> None:
+    for text in config.warnings:
+        log.Log(role="master").warning("a setting stands elsewhere", text=text)
 
 
 def _logged(config: Config, main: ChildMain) -> ChildMain:

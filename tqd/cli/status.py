@@ -81,6 +81,7 @@ def _head(status: Status, width: int | None) -> list[Line]:
         ],
         line(", ".join(part for part in known if part)),
         view_head.tasks(status, width),
+        *([lately] if (lately := view_head.lately(status, width)) else []),
         view_head.memory(status, width, drawn=False),
         line(_redis(status)),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tqd.cli.figures import bar, count, millis, rate, share, size, span
+from tqd.cli.figures import bar, count, millis, rate, seconds, share, size, span
 from tqd.cli.lines import Line, Piece, Tone, joined, printable
 
 Status = dict[str, Any]
@@ -74,7 +74,7 @@ def memory(status: Status, width: int | None, *, drawn: bool) -> Line:
     Workers count by PSS, where a shared page counts once in all; RSS would count it many times.
     """
     known = status.get("memory") or {}
-    used, limit = known.get("used_bytes"), known.get("limit_bytes")
+    used, limit, left = (known.get(f"{key}_bytes") for key in ("used", "limit", "headroom"))
     first = f"memory {size(used)}"
     if limit is not None:
         part = share(used, limit)
@@ -84,6 +84,7 @@ def memory(status: Status, width: int | None, *, drawn: bool) -> Line:
     together = "" if not shares or None in shares else f"workers {size(sum(shares))} PSS"
     parts: list[Piece] = [
         (first, Tone.PLAIN),
+        ("" if left is None else f"{size(left)} left", Tone.PLAIN),
         (together, Tone.PLAIN),
         (f"master {size((status.get('master') or {}).get('rss_bytes'))}", Tone.PLAIN),
         (keeper(status), Tone.PLAIN),
@@ -117,6 +118,31 @@ def tasks(status: Status, width: int | None) -> Line:
         if totals.get(kind):
             parts.insert(2, (f"{count(totals[kind])} {kind}", Tone.PLAIN))
     return joined(parts, width)
+
+
+def lately(status: Status, width: int | None) -> Line:
+    """Return what the last minute was like; nothing when an older daemon does not tell."""
+    known = (status.get("windows") or {}).get("1m")
+    if not known:
+        return []
+    errors = known.get("error_rate")
+    parts: list[Piece] = [
+        (f"last {span(known.get('span_s'))}: {rate(known.get('rate_per_s'))}", Tone.PLAIN),
+        (f"{share(errors, 1.0)} errors", Tone.BAD if errors else Tone.PLAIN),
+        (f"slots {share(known.get('worker_utilization'), 1.0)} busy", Tone.PLAIN),
+        (f"run p95 {seconds(known.get('run_p95_s'))}", Tone.PLAIN),
+        (f"wait p95 {seconds(known.get('wait_p95_s'))}", Tone.PLAIN),
+        (company(status), Tone.FAINT),
+    ]
+    return joined(parts, width)
+
+
+def company(status: Status) -> str:
+    """Return how many daemons serve the namespace, when this one is not alone."""
+    known = status.get("namespace") or {}
+    if (known.get("nodes") or 0) < 2:
+        return ""
+    return f"{known['nodes']} daemons with {count(known.get('workers'))} workers"
 
 
 def news(status: Status, *, old: bool) -> list[Piece]:

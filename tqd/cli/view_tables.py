@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tqd.cli.figures import UNKNOWN, age, bar, count, millis, rate, size, span
+from tqd.cli.figures import UNKNOWN, age, bar, count, millis, rate, seconds, share, size, span
 from tqd.cli.lines import Column, Line, Piece, Tone, line, printable, table
 from tqd.cli.view_head import Status, tone_of
 
@@ -33,7 +33,13 @@ _QUEUE = (
     Column("scheduled", least=9),
     Column("claimed", least=9),
     Column("oldest", least=7),
+    Column("in", rank=3, least=6),
+    Column("out", rank=2, least=6),
+    Column("errors", rank=4),
+    Column("run p95", rank=5),
+    Column("wait p95", rank=1),
 )
+"""From "in" on: the last minute's."""
 
 
 def workers(rows: list[Any], width: int | None, *, drawn: bool) -> list[Line]:
@@ -136,6 +142,11 @@ def _queue(row: Any) -> list[Piece]:
         (f"{name} (paused)", Tone.NOTE) if row.get("paused") else (name, Tone.PLAIN),
         *((figure, Tone.PLAIN) for figure in figures),
         (age(row.get("oldest_s")), Tone.PLAIN),
+        (rate(row.get("arrivals_per_s")), Tone.PLAIN),
+        (rate(row.get("rate_per_s")), Tone.PLAIN),
+        (share(row.get("error_rate"), 1.0), Tone.BAD if row.get("error_rate") else Tone.PLAIN),
+        (seconds(row.get("run_p95_s")), Tone.PLAIN),
+        (seconds(row.get("wait_p95_s")), Tone.PLAIN),
     ]
 
 

@@ -43,6 +43,7 @@ def _full(status: Status, width: int, height: int) -> list[Line]:
         view_head.title(status, width),
         view_head.memory(status, width, drawn=True),
         view_head.tasks(status, width),
+        *([lately] if (lately := view_head.lately(status, width)) else []),
         *_news(status, height),
     ]
     workers, queues = status.get("workers") or [], status.get("queues") or []

@@ -49,7 +49,7 @@ class Route:
         self.handler = handler
         self.options = placement.options
         self.clocked = handler is None or has_clocks(placement.options.over(handler.options))
-        if self.clocked and placement.delay_ms:
+        if placement.delay_ms:
             self.options = replace(placement.options, delay_s=placement.delay_ms / 1000)
         self.headers = placement.headers
         self.delay_ms = placement.delay_ms

@@ -24,7 +24,7 @@ def new_task(
     route = call.route
     args, kwargs = route.signature.encode(call.args, call.kwargs)
     options = route.options
-    if route.eta_ms > now_ms and route.clocked:
+    if route.eta_ms > now_ms:
         options = replace(options, delay_s=(route.eta_ms - now_ms) / 1000)
     limit_key = limit_key_of(call) if route.limited else ""
     envelope = encode_envelope(

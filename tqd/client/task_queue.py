@@ -26,6 +26,7 @@ from tqd.client.options import (
 )
 from tqd.client.queues import Queues
 from tqd.client.route import Route
+from tqd.client.scaling import Scaling
 from tqd.client.scheduling import Scheduling
 from tqd.client.sender import AsyncSender, SyncSender
 from tqd.client.submission import new_task
@@ -117,6 +118,7 @@ class TaskQueue(Scheduling):
         self._waiter = Waiter(endpoint, self._keys, self.registry, self._sender, talks)
         self.dead = DeadLetters(talks, self._keys)
         self.queues = Queues(talks, self._keys)
+        self.scaling = Scaling(talks, self._keys)
 
     # -- declaring -------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def effective(old: Config, new: Config) -> Config:
     origins = dict(new.origins)
     for setting in SETTINGS:
         if setting.reload is Reload.RESTART:
-            kept[setting.section][setting.name] = _value(old, setting)
+            kept[setting.section][setting.field] = _value(old, setting)
             origins[setting.key] = old.origins[setting.key]
     sections: dict[str, Any] = {
         section: replace(getattr(new, section), **values) for section, values in kept.items()
@@ -85,7 +85,7 @@ def sentences(changes: tuple[Change, ...]) -> tuple[str, ...]:
 
 
 def _value(config: Config, setting: Setting) -> Value:
-    value: Value = getattr(getattr(config, setting.section), setting.name)
+    value: Value = getattr(getattr(config, setting.section), setting.field)
     return value
 
 

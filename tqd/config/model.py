@@ -72,6 +72,34 @@ class SchedulerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AutoscalerConfig:
+    """The settings of `scaling_triggers` and `target_sla` are fields like the others."""
+
+    enabled: bool
+    mode: str
+    interval: float
+    min_workers: int
+    max_workers: int
+    scale_up_count: int
+    scale_down_count: int
+    scale_up_cooldown_seconds: float
+    scale_down_cooldown_seconds: float
+    consecutive_signals_required: int
+    enable_adaptive_thresholds: bool
+    learning_rate: float
+    adaptation_window_minutes: float
+    queue_pressure_threshold: float
+    worker_utilization_threshold: float
+    task_complexity_threshold: float
+    error_rate_threshold: float
+    memory_pressure_threshold: float
+    max_p95_latency_ms: float
+    min_success_rate: float
+    max_queue_wait_time_ms: float
+    target_worker_utilization: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeConfig:
     name: str
     lease: float
@@ -101,6 +129,7 @@ SECTIONS: Mapping[str, type] = {
     "queues": QueuesConfig,
     "dead_letters": DeadLettersConfig,
     "scheduler": SchedulerConfig,
+    "autoscaler": AutoscalerConfig,
     "node": NodeConfig,
     "security": SecurityConfig,
     "logging": LoggingConfig,
@@ -114,7 +143,8 @@ DEFAULT_ORIGIN = "default"
 class Config:
     """Every setting, checked; `origins` maps each key to where its value came from.
 
-    An origin is `default`, the path of a file, `environment NAME` or `flag --name`.
+    An origin is `default`, the path of a file, `environment NAME` or `flag --name`. `warnings` tell of
+    settings that were understood although they stand elsewhere, or under an older name.
     """
 
     redis: RedisConfig
@@ -123,11 +153,13 @@ class Config:
     queues: QueuesConfig
     dead_letters: DeadLettersConfig
     scheduler: SchedulerConfig
+    autoscaler: AutoscalerConfig
     node: NodeConfig
     security: SecurityConfig
     logging: LoggingConfig
     daemon: DaemonConfig
     origins: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
     def explicit(self, key: str) -> bool:
         """Tell whether somebody chose this setting's value; `key` is like `redis.url`."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from tqd.config.autoscaler_settings import OBSOLETE, OTHER_SECTIONS, SECTION, contradictions, meant
 from tqd.config.check import Unfit, checked, from_text
 from tqd.config.model import DEFAULT_ORIGIN, SECTIONS, Config
 from tqd.config.redact import shown, shown_for
@@ -21,6 +22,8 @@ from tqd.errors import ConfigError, ConfigProblem
 
 TomlFile = tuple[str, dict[str, Any]]
 
+_TABLES = {f"{SECTION}.{name}" for name in OTHER_SECTIONS}
+
 
 @dataclass(slots=True)
 class Merged:
@@ -29,6 +32,7 @@ class Merged:
     values: dict[str, Value]
     origins: dict[str, str]
     problems: list[ConfigProblem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def take(self, setting: Setting, raw: object, origin: str, *, words: bool = False) -> None:
         """Take one value if it fits; note the problem if it does not. `words`: it is still text."""
@@ -61,9 +65,9 @@ def parse(
         raise ConfigError(merged.problems)
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for setting in SETTINGS:
-        sections[setting.section][setting.name] = merged.values[setting.key]
+        sections[setting.section][setting.field] = merged.values[setting.key]
     built: dict[str, Any] = {name: SECTIONS[name](**values) for name, values in sections.items()}
-    return Config(**built, origins=merged.origins)
+    return Config(**built, origins=merged.origins, warnings=tuple(merged.warnings))
 
 
 def merge(
@@ -83,6 +87,10 @@ def merge(
             merged.take(setting, raw, f"flag {name}", words=True)
         else:
             merged.refuse(key, raw, "no such setting", "flag", _nearest_key(key))
+    for key, value, rule in contradictions(merged.values):
+        merged.problems.append(
+            ConfigProblem(key=key, value=shown(value), rule=rule, origin=merged.origins[key])
+        )
     return merged
 
 
@@ -94,7 +102,10 @@ def defaults(cores: int) -> dict[str, Value]:
 
 def _merge_file(merged: Merged, path: str, content: dict[str, Any]) -> None:
     for section, table in content.items():
-        if section not in SECTIONS:
+        if section in OTHER_SECTIONS and isinstance(table, dict):
+            _merge_section(merged, path, f"{SECTION}.{section}", table)
+            merged.warnings.append(f"{path}: [{section}] is understood as [{SECTION}.{section}]")
+        elif section not in SECTIONS:
             kind = "section" if isinstance(table, dict) else "setting outside a section"
             merged.refuse(section, table, f"no such {kind}", path, _nearest_section(section))
         elif not isinstance(table, dict):
@@ -108,8 +119,23 @@ def _merge_section(merged: Merged, path: str, section: str, table: dict[str, Any
         key = f"{section}.{name}"
         if key in BY_KEY:
             merged.take(BY_KEY[key], raw, path)
-        else:
+        elif key in _TABLES and isinstance(raw, dict):
+            _merge_section(merged, path, key, raw)
+        elif not (key.startswith(f"{SECTION}.") and _take_elsewhere(merged, path, key, raw)):
             merged.refuse(key, raw, "no such setting", path, _of_a_queue(key, raw) or _nearest_key(key))
+
+
+def _take_elsewhere(merged: Merged, path: str, key: str, raw: object) -> bool:
+    """Take what is a setting of the autoscaler under another name, or in another of its tables."""
+    name = key.rpartition(".")[2]
+    if name in OBSOLETE:
+        merged.warnings.append(f"{path}: {key} has no meaning any more: {OBSOLETE[name]}")
+        return True
+    place = meant(name)
+    if place:
+        merged.take(BY_KEY[place], raw, path)
+        merged.warnings.append(f"{path}: {key} is understood as {place}: write it there")
+    return bool(place)
 
 
 def _merge_environment(merged: Merged, environ: Mapping[str, str]) -> None:

@@ -75,9 +75,14 @@ class Setting:
         return self.key.partition(".")[2]
 
     @property
+    def field(self) -> str:
+        """Return the field of the section: `url`, and `min_success_rate` of `autoscaler.target_sla`."""
+        return self.key.rpartition(".")[2]
+
+    @property
     def variable(self) -> str:
         """Return the environment variable that every setting has: `TQD_REDIS__URL`."""
-        return f"TQD_{self.section}__{self.name}".upper()
+        return f"TQD_{self.key.replace('.', '__')}".upper()
 
     @property
     def allowed(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tqd.config.scheduler_settings import SCHEDULER
 from tqd.config.setting import NAME, NAME_RULE, Kind, Reload, Setting
+from tqd.config.table_autoscaler import AUTOSCALER
 from tqd.config.table_queues import QUEUES
 from tqd.config.table_security import SECURITY_SETTINGS, TLS_SETTINGS
 
@@ -253,6 +254,7 @@ SETTINGS: tuple[Setting, ...] = (
         effect="How long dead letters are kept; after that the keeper removes them.",
     ),
     *SCHEDULER,
+    *AUTOSCALER,
     Setting(
         key="node.name",
         kind=Kind.TEXT,

@@ -8,13 +8,23 @@ from dataclasses import dataclass, replace
 from hashlib import blake2s
 
 from tqd.errors import WireError
+from tqd.metrics.ledger import DISCARDED, FAILED, NO_HANDLER, RETRIED, TIMED_OUT, Ledger
 from tqd.system.versions import versions
 from tqd.task.cancelling import read_mark, spoken
 from tqd.task.claim import Claim, parse_token
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions
 from tqd.task.outcome import MAX_MESSAGE, Cancelled, ErrorInfo, Killed
 from tqd.task.policy import options_of
-from tqd.task.settle import CRASH_TYPE, Settlement, beyond_hope, settlement
+from tqd.task.settle import (
+    CRASH_TYPE,
+    HARD_TIMEOUT_TYPE,
+    Bury,
+    Dismiss,
+    RetryAt,
+    Settlement,
+    beyond_hope,
+    settlement,
+)
 from tqd.wire.envelope import Envelope, decode_envelope
 
 
@@ -61,6 +71,21 @@ def hopeless(task_id: bytes, token: bytes, worker: str) -> Culprit | None:
     message = f"{deaths} workers died while they held this task, the last one {worker}: no other gets it"
     error = ErrorInfo(type=CRASH_TYPE, message=message[:MAX_MESSAGE], traceback="")
     return Culprit(task_id=task_id, token=token, error=error, options=None)
+
+
+def count(ledger: Ledger, decision: Settlement, culprit: Culprit, envelope: bytes) -> None:
+    """Count what became of a culprit that was settled, under its task's name."""
+    task = _decoded(envelope)
+    page = ledger.page(task.name if task else NO_HANDLER, parse_token(culprit.token)[1])
+    match decision:
+        case Bury():
+            page.add(FAILED)
+        case RetryAt():
+            page.add(RETRIED)
+        case Dismiss():
+            page.add(DISCARDED)
+    if culprit.error.type == HARD_TIMEOUT_TYPE and not isinstance(decision, Dismiss):
+        page.add(TIMED_OUT)
 
 
 def arguments(task: Envelope | None) -> str:

@@ -13,11 +13,13 @@ lost, and the rest is not blamed. Of a worker that is just found dead nobody kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Set
+from typing import Any
 
 from tqd.clock import chance
 from tqd.errors import StoreMismatch
-from tqd.keeper.culprit import Culprit, hopeless
+from tqd.keeper.culprit import Culprit, count, hopeless
 from tqd.log import Log
+from tqd.metrics.ledger import LEDGER_BYTES, Ledger
 from tqd.store.node_store import NodeStore
 from tqd.task.blaming import singled_out
 from tqd.task.claim import Blame
@@ -39,7 +41,10 @@ def dead_processes(workers: Iterable[str], start_ticks: StartTicks) -> list[str]
 
 
 class Reaper:
-    """Each duty is one call that may be repeated; the service decides when."""
+    """Each duty is one call that may be repeated; the service decides when.
+
+    Attempts that it settles are counted in the ledger in `memory`, as their workers could not.
+    """
 
     def __init__(
         self,
@@ -49,7 +54,9 @@ class Reaper:
         max_dead: int,
         start_ticks: StartTicks,
         log: Log,
+        memory: Any = None,
     ) -> None:
+        self._ledger = Ledger(bytearray(LEDGER_BYTES) if memory is None else memory)
         self._store = store
         self._node = node
         self._queues = queues
@@ -132,7 +139,9 @@ class Reaper:
             return
         if not settled:
             self._log.info("the attempt that its worker was killed for had ended before", task=task)
-        elif isinstance(decision, Bury):
+            return
+        count(self._ledger, decision, culprit, envelope or b"")
+        if isinstance(decision, Bury):
             self._log.warning(
                 "task is a dead letter", task=task, reason=decision.reason, attempts=decision.attempts,
                 error=error,
@@ -157,15 +166,15 @@ class Reaper:
             if blame is not Blame.NONE:
                 held = await self._give_up(worker, suspect)
             suspects = singled_out(held, blame, suspect, self._killed)
-            count = await self._store.reclaim(worker, Blame.NONE if suspect else blame, suspects)
+            back = await self._store.reclaim(worker, Blame.NONE if suspect else blame, suspects)
         except StoreMismatch as error:
             # It stays among the lost, where the next round finds it; the others must not wait for it.
             self._log.error("a dead worker's tasks cannot be taken back yet", worker=worker, error=str(error))
             return
         if blame in (Blame.KILL, Blame.AGAIN):
             self._killed = held
-        self.reclaimed += count
+        self.reclaimed += back
         # The dead one may have been the only one to know when the next task is due.
         await self._store.ring(self._queues)
-        if count:
-            self._log.warning("tasks of a dead worker are back in their queues", worker=worker, count=count)
+        if back:
+            self._log.warning("tasks of a dead worker are back in their queues", worker=worker, count=back)

@@ -19,6 +19,8 @@ from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.limits import Limits
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
+from tqd.keeper.remembering import Remembering
+from tqd.keeper.sampler import Sampler
 from tqd.keeper.survivors import Survivors
 from tqd.log import Log
 from tqd.store.node_store import PRUNE_LIMIT, NodeStore
@@ -31,14 +33,16 @@ from tqd.system.usage import rss_bytes
 from tqd.task.claim import Blame
 from tqd.task.names import NodeName
 from tqd.wire.messages import (
+    Decided,
     Declared,
     Drain,
     Failed,
     KeeperBeat,
     Message,
     Ready,
+    Remember,
     ReopenLog,
-    Sampled,
+    SampleEvery,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -96,7 +100,13 @@ class Keeper:
         self._lease_s = config.node.lease
         self._patience = Patience(self._lease_s)
         self._reaper = Reaper(
-            store, node, config.queues.names, config.dead_letters.max_count, start_ticks, log
+            store,
+            node,
+            config.queues.names,
+            config.dead_letters.max_count,
+            start_ticks,
+            log,
+            pipes.ledger,
         )
         app, scheduler = config.tasks.app, config.scheduler
         self._firer = Firer(store.cron, app, scheduler.tick_interval, scheduler.max_tasks_per_tick, log, seal)
@@ -105,10 +115,12 @@ class Keeper:
         self._expected: set[str] = set()
         self._gone: asyncio.Queue[Gone] = asyncio.Queue()
         self._suspects = 0
+        self._recalled: list[Message] = []
         self._leased = False
-        self._sample = asyncio.Event()
+        self._sampler = Sampler(store, config.queues.names, self._channel, log)
         self._stop = asyncio.Event()
         self._orphaned = False
+        self._remembering = Remembering(store, log)
         self._limits = Limits(store, node.name, config.queues.limits, log)
         self._clock_end = 0.0
 
@@ -125,6 +137,8 @@ class Keeper:
             self._channel.send(Failed(exits.CONFIG, reason))
             self._stop.set()
         elif first.done():
+            for message in self._recalled:
+                self._channel.send(message)
             self._channel.send(Ready("", "", 0))
             duties = self._start_duties()
         ended, _ = await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
@@ -140,6 +154,7 @@ class Keeper:
     async def _begin(self) -> str:
         """Reach Redis and look whether it is fit; returns why not, when nobody could work with it."""
         await self._insist(self._renew)
+        await self._insist(self._recall)
         try:
             advice = await self._store.advice(self._config.workers)
         except StoreError as error:
@@ -147,6 +162,9 @@ class Keeper:
             return ""
         tell(advice, self._log)
         return refusal(advice)
+
+    async def _recall(self) -> None:
+        self._recalled = await self._remembering.recall()
 
     def _start_duties(self) -> list[asyncio.Task[Any]]:
         duties = [
@@ -157,7 +175,8 @@ class Keeper:
             self._watch_suspects(),
             self._repeat(self._limits.publish, LEFTOVERS_S),
             self._reclaim_reported(),
-            self._answer_samples(),
+            self._sampler.run(),
+            self._remembering.run(),
         ]
         if self._config.scheduler.enabled:
             duties.append(self._firer.run())
@@ -241,18 +260,6 @@ class Keeper:
         if self._suspects != before or self._suspects:
             self._send_beat()
 
-    async def _answer_samples(self) -> None:
-        while True:
-            await self._sample.wait()
-            try:
-                samples, dead = await self._store.sample(self._config.queues.names)
-            except StoreError as error:
-                self._log.debug("no sample", error=str(error))
-            else:
-                self._channel.send(Sampled([sample.row() for sample in samples], dead))
-            # What was asked for meanwhile is answered by this one.
-            self._sample.clear()
-
     async def _beat(self) -> None:
         while True:
             self._send_beat()
@@ -291,9 +298,15 @@ class Keeper:
                 self._survivors.unwatch(worker)
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
-                self._sample.set()
+                self._sampler.ask()
             case Declared():
                 self._firer.look_soon()
+            case Decided(data):
+                self._remembering.note(data)
+            case Remember():
+                self._remembering.take(message)
+            case SampleEvery(interval_s):
+                self._sampler.ask_every(interval_s)
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():

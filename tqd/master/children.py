@@ -27,8 +27,10 @@ from tqd.system.memory import MemorySense, room
 from tqd.system.process import start_ticks
 from tqd.task.names import WorkerName
 from tqd.wire.messages import (
+    Decided,
     Declared,
     Message,
+    Remember,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -225,8 +227,8 @@ class Children:
         code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
         oom = self._oom(member) if code == -signal.SIGKILL else None
         guilty = self._tell_end(member, self._fleet.seats[member.seat], code, oom)
-        self._reports.forget(member.child.pid)
-        member.child.close()
+        self._reports.gone(member)
+        member.close()
         del self.crew[member.seat]
         self._feed(Exited(member.seat, code, oom, guilty, member.begun, member.outlived))
 
@@ -280,12 +282,18 @@ class Children:
                 self.signal(member.seat, signal.SIGKILL)
                 return
             for message in messages:
-                if isinstance(message, Declared):
-                    self.send(KEEPER, message)  # lost, it looks by itself some seconds later
-                else:
-                    self._on_message(member, message)
+                self._route(member, message)
             if len(data) < _READ_BYTES:
                 return
+
+    def _route(self, member: Member, message: Message) -> None:
+        match message:
+            case Declared():
+                self.send(KEEPER, message)  # lost, it looks by itself some seconds later
+            case Remember() | Decided():
+                self._reports.recollection.take(message)
+            case _:
+                self._on_message(member, message)
 
     def _stop_reading(self, member: Member) -> None:
         member.reading = False

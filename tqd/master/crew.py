@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections import deque
 
 from tqd.master.crash import Death
+from tqd.metrics.arrivals import Arrivals
 from tqd.metrics.histogram import Histogram
+from tqd.metrics.ledger import DISCARDED, EXPIRED, FAILED, RELEASED, RETRIED, TIMED_OUT, Entry, LedgerReader
 from tqd.system.fork import Child
 from tqd.task.settle import HARD_TIMEOUT_TYPE
 from tqd.wire.frames import FrameReader
 from tqd.wire.messages import Beat, Begun, Blocked, Doomed, HardDeadline, Holding, KeeperBeat, Sampled
 
 RATE_WINDOW_S = 10.0
+ARRIVED = 5
+"""The place of a queue's arrivals in its row of a sample."""
+
+HELD = 6
+"""The place of how many of its ready tasks wait for their keys."""
+
 RSS_READINGS = 10
 """Beats whose memory is remembered, for the report of a crash."""
 
@@ -49,8 +57,8 @@ class Member:
 
     __slots__ = (
         "beat", "beat_at", "begun", "blocked", "child", "doomed", "doomed_at", "dump_at", "frames", "hard",
-        "holding", "keeper_beat", "name", "outlived", "pss_at", "pss_bytes", "rate", "reading", "rss", "seat",
-        "since", "stacks",
+        "holding", "keeper_beat", "ledger", "name", "outlived", "pss_at", "pss_bytes", "pss_rss_bytes",
+        "rate", "reading", "rss", "seat", "since", "stacks",
     )  # fmt: skip
 
     def __init__(self, seat: str, child: Child, name: str, now: float) -> None:
@@ -59,6 +67,7 @@ class Member:
         self.name = name
         self.since = now
         self.frames = FrameReader()
+        self.ledger: LedgerReader | None = None if child.ledger is None else LedgerReader(child.ledger)
         self.reading = True
         self.beat: Beat | None = None
         self.keeper_beat: KeeperBeat | None = None
@@ -66,6 +75,7 @@ class Member:
         self.rate = Rate()
         self.pss_bytes: int | None = None
         self.pss_at = 0.0
+        self.pss_rss_bytes = 0
         self.blocked: Blocked | None = None
         self.hard: HardDeadline | None = None
         self.dump_at: float | None = None
@@ -87,6 +97,12 @@ class Member:
                 self.begun = True
             case Doomed():
                 self.doomed, self.doomed_at = message, now
+
+    def close(self) -> None:
+        """Let go of a child that was reaped, after the last reading."""
+        if self.ledger is not None:
+            self.ledger.close()
+        self.child.close()
 
     def death(self, code: int, oom: bool | None, now: float) -> Death:
         """Return how it has ended, with what it told last."""
@@ -113,11 +129,11 @@ class Member:
 
 
 class Totals:
-    """What the daemon has done since it started: beats of the living and last beats of the dead."""
+    """What the daemon has done since it started: by the ledgers of the living and of the dead."""
 
     __slots__ = (
         "discarded", "done", "expired", "failed", "rate", "reclaimed", "released", "retried", "runs",
-        "superseded",
+        "superseded", "timed_out",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -128,20 +144,22 @@ class Totals:
         self.superseded = 0
         self.discarded = 0
         self.expired = 0
+        self.timed_out = 0
         self.reclaimed = 0
         self.runs = Histogram()
         self.rate = Rate()
 
-    def advance(self, before: Beat | None, beat: Beat) -> None:
-        """Add what a worker has done between two of its beats."""
-        self.done += beat.done - (before.done if before else 0)
-        self.failed += beat.failed - (before.failed if before else 0)
-        self.retried += beat.retried - (before.retried if before else 0)
-        self.released += beat.released - (before.released if before else 0)
-        self.superseded += beat.superseded - (before.superseded if before else 0)
-        self.discarded += beat.discarded - (before.discarded if before else 0)
-        self.expired += beat.expired - (before.expired if before else 0)
-        self.runs.merge(beat.runs)
+    def enter(self, entry: Entry) -> None:
+        """Add what a page of a ledger grew by."""
+        counters = entry.counters
+        self.done += entry.done
+        self.failed += counters[FAILED]
+        self.retried += counters[RETRIED]
+        self.released += counters[RELEASED]
+        self.discarded += counters[DISCARDED]
+        self.expired += counters[EXPIRED]
+        self.timed_out += counters[TIMED_OUT]
+        self.runs.merge(entry.runs)
 
     def advance_keeper(self, before: KeeperBeat | None, beat: KeeperBeat) -> None:
         """Add what a keeper has taken back between two of its beats."""
@@ -151,10 +169,11 @@ class Totals:
 class Depths:
     """The queues as the keeper last saw them, when, and for which names."""
 
-    __slots__ = ("asked_at", "at", "names", "sample")
+    __slots__ = ("arrivals", "asked_at", "at", "names", "sample")
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.sample: Sampled | None = None
+        self.arrivals = Arrivals()
         self.at = 0.0
         self.names = names
         self.asked_at: float | None = None
@@ -163,3 +182,10 @@ class Depths:
         """Take over which queues there are; figures of others are forgotten."""
         if names != self.names:
             self.names, self.sample = names, None
+            self.arrivals.forget()
+
+    def take(self, sample: Sampled, now: float) -> None:
+        """Take in a sample: what was asked for is answered."""
+        self.sample, self.at, self.asked_at = sample, now, None
+        if len(sample.queues) == len(self.names):
+            self.arrivals.add(sample.at, [row[ARRIVED] for row in sample.queues])

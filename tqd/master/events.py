@@ -111,6 +111,14 @@ class HardLimitSet:
 
 
 @dataclass(frozen=True, slots=True)
+class RecycleAsked:
+    """A worker takes more memory than there is for one; it is replaced if it has lived for a minute."""
+
+    seat: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suspected:
     """So many suspects wait for a probe."""
 
@@ -153,7 +161,8 @@ class Tick:
 
 
 Event = (
-    Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet | Suspected
+    Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet | RecycleAsked
+    | Suspected
     | StopAsked | ReloadAsked | ResizeAsked | QuietAsked | Tick
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ from tqd.master.events import (
     Kill,
     Note,
     QuietAsked,
+    RecycleAsked,
     ReloadAsked,
     ResizeAsked,
     Role,
@@ -38,7 +39,6 @@ from tqd.master.events import (
     Started,
     StopAsked,
     Suspected,
-    Tick,
     Weighed,
 )
 from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
@@ -116,8 +116,8 @@ class Fleet:
                 return [SetQuiet(seat.name, self._quiet(seat)) for seat in alive]
             case Suspected(count):
                 self.wanted.suspects = count
-            case Tick():
-                pass
+            case RecycleAsked(name, reason):
+                return self.recycler.asked(self.seats[name], reason, now) if self._recycles else []
         return []
 
     def _of_a_child(

@@ -75,6 +75,10 @@ class Recycler:
         """Look at a worker whose memory was read."""
         return self._replace(seat, weigh(seat, event, self._wanted.plan.limits, now), now)
 
+    def asked(self, seat: Seat, reason: str, now: float) -> list[Action]:
+        """Replace a worker for its memory, when it is not too young for that."""
+        return self._replace(seat, reason, now) if now - seat.since >= FIRST_MINUTE_S else []
+
     def is_new(self, seat: Seat) -> bool:
         """Tell whether a worker is a replacement that is not ready yet."""
         return seat.state is ChildState.STARTING and self._pair_of(seat.name) is not None

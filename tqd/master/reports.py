@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tqd.clock import monotonic
 from tqd.master.crew import Depths, Member, Totals
-from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Suspected, Weighed
+from tqd.master.events import (
+    BecameReady,
+    BootFailed,
+    Event,
+    HardLimitSet,
+    Heard,
+    Role,
+    Suspected,
+    Weighed,
+)
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
+from tqd.master.recollection import Recollection
+from tqd.master.telemetry import Telemetry
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
     Beat,
@@ -25,6 +36,12 @@ from tqd.wire.messages import (
 )
 
 PSS_EVERY_S = 15.0
+PSS_CHANGED = 0.1
+"""By what share resident memory has to change before PSS is read again sooner."""
+
+MOST_WEIGHED = 8
+"""Workers whose PSS is read at one scaling decision."""
+
 PSS_CLOSE = 0.8
 """Above this share of its limit a worker's PSS is read with every beat."""
 
@@ -40,12 +57,36 @@ class Reports:
         self._feed = feed
         self._usage = ProcessMemory()
         self.totals = Totals()
+        self.telemetry = Telemetry(self.totals, monotonic())
         self.depths = Depths(queues)
         self.app = Ready("", "", 0)
+        self.recollection = Recollection()
 
-    def forget(self, pid: int) -> None:
-        """Forget a process that was reaped: its number may be given to another."""
-        self._usage.forget(pid)
+    def gone(self, member: Member) -> None:
+        """Take in the last of a process that was reaped: its pid may be given to another."""
+        self.telemetry.pull(member)
+        self._usage.forget(member.child.pid)
+
+    def refresh(self, members: Iterable[Member]) -> None:
+        """Take in what the living have counted up to now."""
+        for member in members:
+            self.telemetry.pull(member)
+        self.telemetry.windows.pass_to(monotonic())
+
+    def weigh(self, members: Iterable[Member], now: float) -> None:
+        """Read the memory anew of the workers that have grown or shrunk most since their last reading.
+
+        A reading takes 0.4 ms of a small process and more of a large one, and the master waits for it: so
+        not of all, and not of those that are as they were.
+        """
+        changed = [(_changed(member), member) for member in members]
+        changed = [pair for pair in changed if pair[0] > PSS_CHANGED]
+        for _, member in sorted(changed, key=lambda pair: -pair[0])[:MOST_WEIGHED]:
+            self._weigh(member, now)
+
+    def _weigh(self, member: Member, now: float) -> None:
+        member.pss_bytes, member.pss_at = self._usage.pss_bytes(member.child.pid), now
+        member.pss_rss_bytes = member.rss[-1][1] if member.rss else 0
 
     def take(self, member: Member, message: Message) -> None:
         """Take in one message of a child."""
@@ -55,6 +96,8 @@ class Reports:
                 self._on_beat(member, message, now)
             case KeeperBeat():
                 self.totals.advance_keeper(member.keeper_beat, message)
+                self.telemetry.pull(member)
+                self.telemetry.windows.pass_to(now)
                 member.keeper_beat, member.beat_at = message, now
                 self._feed(Heard(seat))
                 if message.suspects != self._fleet.wanted.suspects:
@@ -74,10 +117,13 @@ class Reports:
             case Failed(code, text):
                 self._feed(BootFailed(seat, code, text))
             case Sampled():
-                self.depths.sample, self.depths.at, self.depths.asked_at = message, now, None
+                self.depths.take(message, now)
 
     def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
-        self.totals.advance(member.beat, beat)
+        if self._fleet.seats[member.seat].role is Role.WORKER:  # a probe's slot is no room for work
+            self.telemetry.on_beat(member.beat, beat)
+        self.telemetry.pull(member)
+        self.telemetry.windows.pass_to(now)
         self.totals.rate.add(now, self.totals.done)
         member.rate.add(now, beat.done)
         member.beat, member.beat_at = beat, now
@@ -86,7 +132,7 @@ class Reports:
         limits = self._fleet.wanted.plan.limits
         close = limits.max_pss_bytes and beat.rss_bytes > PSS_CLOSE * limits.max_pss_bytes
         if close or now - member.pss_at >= PSS_EVERY_S:
-            member.pss_bytes, member.pss_at = self._usage.pss_bytes(member.child.pid), now
+            self._weigh(member, now)
         elif limits.max_pss_bytes:
             return  # a reading without PSS would not count
         if limits.max_rss_bytes or limits.max_pss_bytes:
@@ -98,6 +144,13 @@ class Reports:
             "a task blocks its worker's loop", seat=member.seat, task=message.task_id.hex(),
             name=message.name, at=message.place, silent_s=round(monotonic() - member.beat_at, 1),
         )  # fmt: skip
+
+
+def _changed(member: Member) -> float:
+    """Return by what share the resident memory has changed since the last reading of PSS."""
+    if not member.rss:
+        return 0.0
+    return abs(member.rss[-1][1] - member.pss_rss_bytes) / max(1, member.pss_rss_bytes)
 
 
 def _too_long(told: HardDeadline) -> str:

@@ -53,6 +53,7 @@ from tqd.master.journal import Journal
 from tqd.master.launch import Launch, Relaunch
 from tqd.master.reloads import SERVING, Reloads
 from tqd.master.reports import Reports
+from tqd.master.scaling import Scaling
 from tqd.master.status import Identity, Sight, last_line, picture, summary
 from tqd.master.verbs import MOST_WORKERS, Request, by_signal, serve
 from tqd.system.logfile import reopen
@@ -107,6 +108,10 @@ class Master:
             who.node, self._fleet, self._reloads, self._journal, self._memory, self._selector, self._feed,
             self._ours, self._reports,
         )  # fmt: skip
+        self._scaling = Scaling(
+            lambda: self._reloads.current.config, self._fleet, self._children, self._reports, self._memory,
+            self._journal, self._feed, self._since,
+        )  # fmt: skip
         self._events: deque[Event] = deque()
         self._asking: list[tuple[Answer, float]] = []
         self._orphans = False
@@ -129,6 +134,7 @@ class Master:
         self._children.after(monotonic())
         self._answer_status()
         now = monotonic()
+        self._scaling.after(now)
         due = self._fleet.next_deadline()
         if due is not None and now >= due:
             self._feed(Tick())
@@ -140,7 +146,7 @@ class Master:
         if self._orphans:
             return 0.0
         times = [deadline for _, deadline in self._asking]
-        owners = (self._fleet, self._herald, self._children)
+        owners = (self._fleet, self._herald, self._children, self._scaling)
         for wanted in (owner.next_deadline() for owner in owners):
             if wanted is not None:
                 times.append(wanted)
@@ -204,6 +210,7 @@ class Master:
                 self._reports.depths.watch(config.queues.names)
             case RollServing(generation):
                 said = reloads.serving(generation, now)
+                self._scaling.reloaded(now)
                 self._journal.info("reloaded", generation=generation, changes=said)
                 self._herald.ready(self._summary())
             case RollDone(generation):
@@ -252,6 +259,11 @@ class Master:
         return self._journal.last(count)
 
     @property
+    def scaling(self) -> Scaling:
+        """Return what decides about the number of workers."""
+        return self._scaling
+
+    @property
     def stopping(self) -> bool:
         """Whether it is on its way out."""
         return self._fleet.phase in (Phase.STOPPING, Phase.STOPPED)
@@ -279,6 +291,7 @@ class Master:
         if wanted != was:
             self._journal.info("resized", was=was, workers=wanted, signal=why)
             self._feed(ResizeAsked(wanted))
+        self._scaling.ordered(wanted, was, monotonic())
         return was, wanted
 
     def reload(self, why: str, answer: Answer | None, until: str = SERVING) -> None:
@@ -323,9 +336,11 @@ class Master:
         return summary(self._fleet, self._children.crew, self._reports.totals, self._reloads)
 
     def _picture(self) -> dict[str, object]:
+        self._reports.refresh(self._children.crew.values())
         who = replace(self._who, redis_url=redacted(self._reports.app.redis_url) or self._who.redis_url)
         sight = Sight(
             self._fleet, self._children.crew, self._reports.totals, self._reports.depths, self._reloads,
-            self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid),
+            self._memory.state(), self._journal.last(20), rss_bytes_of(who.pid), self._reports.telemetry,
+            self._scaling.picture(monotonic()),
         )  # fmt: skip
         return picture(who, sight, self._since, monotonic())

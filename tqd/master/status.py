@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tqd.config.diff import sentences
-from tqd.master.crew import Depths, Member, Totals
+from tqd.master import performance
+from tqd.master.crew import ARRIVED, Depths, Member, Totals
 from tqd.master.events import Role
 from tqd.master.fleet import Fleet, Phase
 from tqd.master.reloads import Reloads, progress
 from tqd.master.seats import AT_WORK, KEEPER, ChildState, Seat
+from tqd.master.telemetry import Telemetry
 from tqd.system.memory import MemoryState
 
 SILENT_AFTER_S = 5.0
@@ -44,6 +46,8 @@ class Sight:
     memory: MemoryState
     events: list[dict[str, object]]
     master_rss_bytes: int | None
+    telemetry: Telemetry
+    autoscaler: dict[str, object]
 
 
 def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, object]:
@@ -73,6 +77,7 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
         "memory": {
             "limit_bytes": sight.memory.limit_bytes,
             "used_bytes": sight.memory.used_bytes,
+            "headroom_bytes": sight.memory.free_bytes,
             "origin": sight.memory.origin,
             "pressure_some_avg10": sight.memory.pressure_some_avg10,
         },
@@ -81,10 +86,17 @@ def picture(who: Identity, sight: Sight, since: float, now: float) -> dict[str, 
         "probe": next(iter(probes), None),
         "probes": probes,
         "suspects": fleet.wanted.suspects,
-        "queues": _queues(depths),
+        "queues": _queues(depths, sight.telemetry, now),
         "dead_letters": depths.sample.dead if depths.sample else None,
         "sampled_s_ago": round(now - depths.at, 3) if depths.sample else None,
+        "namespace": {
+            "nodes": _known(depths.sample.nodes) if depths.sample else None,
+            "workers": _known(depths.sample.workers) if depths.sample else None,
+        },
         "totals": _totals(sight.totals),
+        "tasks": performance.tasks(sight.telemetry),
+        "windows": performance.windows(sight.telemetry, now),
+        "autoscaler": sight.autoscaler,
         "events": sight.events,
     }
 
@@ -212,7 +224,8 @@ def _keeper(fleet: Fleet, crew: Mapping[str, Member], now: float) -> dict[str, o
     }
 
 
-def _queues(depths: Depths) -> list[dict[str, object]]:
+def _queues(depths: Depths, telemetry: Telemetry, now: float) -> list[dict[str, object]]:
+    lately = performance.of_queues(telemetry, now)
     if depths.sample is None or len(depths.sample.queues) != len(depths.names):
         return []  # of an earlier configuration
     return [
@@ -223,13 +236,20 @@ def _queues(depths: Depths) -> list[dict[str, object]]:
             "claimed": _known(row[2]),
             "oldest_s": None if row[3] < 0 else row[3] / 1000,
             "paused": None if row[4] < 0 else row[4] == 1,
+            "arrived": _known(row[ARRIVED]),
+            "arrivals_per_s": _rounded(depths.arrivals.per_s(place, 60.0)),
+            **lately.get(name, performance.NOTHING),
         }
-        for name, row in zip(depths.names, depths.sample.queues, strict=True)
+        for place, (name, row) in enumerate(zip(depths.names, depths.sample.queues, strict=True))
     ]
 
 
 def _known(count: int) -> int | None:
     return None if count < 0 else count
+
+
+def _rounded(per_s: float | None) -> float | None:
+    return None if per_s is None else round(per_s, 3)
 
 
 def _totals(totals: Totals) -> dict[str, object]:
@@ -242,6 +262,7 @@ def _totals(totals: Totals) -> dict[str, object]:
         "superseded": totals.superseded,
         "discarded": totals.discarded,
         "expired": totals.expired,
+        "timed_out": totals.timed_out,
         "reclaimed": totals.reclaimed,
         "rate_per_s": None if rate is None else round(rate, 2),
         "run_p50_s": totals.runs.quantile_s(0.5),

@@ -9,12 +9,34 @@ from typing import Protocol
 from tqd.master.control import Answer
 from tqd.master.events import Haste
 from tqd.master.reloads import DRAINED, SERVING
+from tqd.scale.manual import HOLD_S
 
 MOST_WORKERS = 1024
 MOST_EVENTS = 200
+MOST_DECISIONS = 1000
 _HASTES = {"drain": None, "now": Haste.NOW, "kill": Haste.KILL}
 
 Request = dict[str, object]
+
+
+class Decides(Protocol):
+    """What can be asked about scaling."""
+
+    @property
+    def acting(self) -> bool:
+        """Whether it changes the number of workers."""
+
+    def decisions(self, count: int) -> list[dict[str, object]]:
+        """Return the last decisions, the newest last."""
+
+    def thresholds(self) -> dict[str, object]:
+        """Return each threshold as it was set and as it was learned."""
+
+    def freeze(self, frozen: bool) -> None:
+        """Learn no more, or learn again."""
+
+    def reset(self) -> None:
+        """Forget what was learned."""
 
 
 class Daemon(Protocol):
@@ -23,6 +45,10 @@ class Daemon(Protocol):
     @property
     def stopping(self) -> bool:
         """Whether it is on its way out."""
+
+    @property
+    def scaling(self) -> Decides:
+        """Return what decides about the number of workers."""
 
     def ask_status(self, answer: Answer) -> None:
         """Answer with the picture of the daemon."""
@@ -61,10 +87,26 @@ def _status(daemon: Daemon, request: Request, answer: Answer) -> None:
 
 def _why(daemon: Daemon, request: Request, answer: Answer) -> None:
     count = request.get("count", 20)
-    if not isinstance(count, int) or not 1 <= count <= MOST_EVENTS:
-        answer({"error": f"count is {count!r}: it is a whole number from 1 to {MOST_EVENTS}"})
+    if not isinstance(count, int) or not 1 <= count <= MOST_DECISIONS:
+        answer({"error": f"count is {count!r}: it is a whole number from 1 to {MOST_DECISIONS}"})
         return
-    answer({"events": daemon.events(count)})
+    events = daemon.events(min(count, MOST_EVENTS))
+    answer({"events": events, "decisions": daemon.scaling.decisions(count)})
+
+
+def _thresholds(daemon: Daemon, request: Request, answer: Answer) -> None:
+    asked, scaling = request.get("do", "show"), daemon.scaling
+    match asked:
+        case "show":
+            pass
+        case "freeze" | "thaw":
+            scaling.freeze(asked == "freeze")
+        case "reset":
+            scaling.reset()
+        case _:
+            answer({"error": f"do is {asked!r}: it is one of show, freeze, thaw, reset"})
+            return
+    answer({"ok": True, **scaling.thresholds()})
 
 
 def _stop(daemon: Daemon, request: Request, answer: Answer) -> None:
@@ -98,6 +140,8 @@ def _scale(daemon: Daemon, request: Request, answer: Answer) -> None:
         None if workers is not None else number, None if change is not None else number, "tqd scale"
     )
     text = f"{was} → {wanted} workers" if was != wanted else f"{wanted} workers were wanted already"
+    if daemon.scaling.acting:
+        text += f"; for {HOLD_S / 60:g} minutes, then the autoscaler decides alone again"
     answer({"ok": True, "was": was, "workers": wanted, "text": text})
 
 
@@ -115,6 +159,7 @@ def _resume(daemon: Daemon, request: Request, answer: Answer) -> None:
 _VERBS: dict[str, Callable[[Daemon, Request, Answer], None]] = {
     "status": _status,
     "why": _why,
+    "thresholds": _thresholds,
     "stop": _stop,
     "reload": _reload,
     "scale": _scale,

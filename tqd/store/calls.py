@@ -212,7 +212,9 @@ def claimed(keys: Keys, workers: Sequence[str], limit: int) -> Command:
 
 def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:
     """Return the call that makes parked tasks ready."""
-    return ("EVALSHA", _UNPARK, 3, keys.parked(name), keys.ready(queue), keys.bell(queue), *ids)
+    return (
+        "EVALSHA", _UNPARK, 4, keys.parked(name), keys.ready(queue), keys.bell(queue), keys.arrived, *ids,
+    )  # fmt: skip
 
 
 def prune(keys: Keys, max_count: int, oldest_ms: int, limit: int) -> Command:

@@ -9,9 +9,9 @@ class Keys:
     """The keys of one shard of one namespace."""
 
     __slots__ = (
-        "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure", "holding",
-        "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell", "suspect_due",
-        "task", "unique",
+        "arrived", "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure",
+        "holding", "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell",
+        "suspect_due", "task", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -36,6 +36,7 @@ class Keys:
         self.paused = self.prefix + "paused"
         self.limits = self.prefix + "limits"
         self.holding = self.prefix + "holding"
+        self.arrived = self.prefix + "arrived"
 
     def ready(self, queue: str) -> str:
         """List of ids, head is next."""
@@ -92,6 +93,14 @@ class Keys:
     def result(self, identity: bytes) -> str:
         """String with a TTL; also the channel on which the record is published."""
         return f"{self.prefix}result:{identity.hex()}"
+
+    def scaling(self, name: str) -> str:
+        """String with a TTL: what the autoscaler of the daemon of this name remembers."""
+        return f"{self.prefix}scaling:{name}"
+
+    def decisions(self, name: str) -> str:
+        """List with a TTL: what the autoscaler of the daemon of this name has decided, the newest last."""
+        return f"{self.prefix}decisions:{name}"
 
     def replay(self, identity: bytes) -> str:
         """Hash with a TTL: how often a dead letter was replayed, when last, and by which run."""

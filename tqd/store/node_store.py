@@ -20,8 +20,9 @@ from tqd.store.connection import Endpoint, Link, Replies, accept
 from tqd.store.cron_table import CronStore
 from tqd.store.keys import Keys, texts
 from tqd.store.outage import Outage
-from tqd.store.sampling import QueueSample, QueueSampler
+from tqd.store.sampling import Look, QueueSampler
 from tqd.task.claim import Blame
+from tqd.task.names import parse_node
 from tqd.task.queue_limit import QueueLimit
 from tqd.task.settle import Release, Settlement, reclaimed
 
@@ -62,7 +63,7 @@ class NodeStore:
         self._node = node
         self._link = _WatchedLink(endpoint)
         self._lapsed: float | None = None
-        self._sampler = QueueSampler(self._link, keys)
+        self._sampler = QueueSampler(self._link, keys, node)
         self.cron = CronStore(self._link, keys)
 
     def now_ms(self) -> int:
@@ -189,6 +190,31 @@ class NodeStore:
         oldest_ms = self.now_ms() - round(max_age_s * 1000) if max_age_s else 0
         return int(await self._link.call(calls.prune(self._keys, max_count, oldest_ms, PRUNE_LIMIT)))
 
+    async def remembered(self) -> bytes:
+        """Return what is kept for this daemon's name; empty when nothing is."""
+        return await self._link.call(("GET", self._keys.scaling(self._name()))) or b""
+
+    async def remember(self, data: bytes, kept_s: int) -> None:
+        """Keep a value for this daemon's name, for so many s."""
+        await self._link.call(("SET", self._keys.scaling(self._name()), data, "EX", kept_s))
+
+    async def decisions(self, count: int) -> list[bytes]:
+        """Return the last decisions that were noted for this daemon's name, the newest last."""
+        return list(await self._link.call(("LRANGE", self._keys.decisions(self._name()), -count, -1)))
+
+    async def note_decision(self, data: bytes, most: int, kept_s: int) -> None:
+        """Note a decision; the last `most` are kept, for so many s after the last one."""
+        key = self._keys.decisions(self._name())
+        commands: list[calls.Command] = [
+            ("RPUSH", key, data), ("LTRIM", key, -most, -1), ("EXPIRE", key, kept_s),
+        ]  # fmt: skip
+        for reply in await self._link.exchange(commands):
+            accept(reply)
+
+    def _name(self) -> str:
+        node = parse_node(self._node)
+        return node.name if node else self._node
+
     async def limit(
         self, publisher: str, limits: Sequence[QueueLimit], *, take_over: bool
     ) -> list[tuple[str, bytes]]:
@@ -204,8 +230,8 @@ class NodeStore:
         """Wake a worker for each queue, in case the one that watched the next due time is gone."""
         await ring(self._link, [self._keys.bell(queue) for queue in queues])
 
-    async def sample(self, queues: Sequence[str]) -> tuple[list[QueueSample], int]:
-        """Return a sample of each queue, and the number of dead letters (-1: not known)."""
+    async def sample(self, queues: Sequence[str]) -> Look:
+        """Return what each queue holds, and what there is besides."""
         return await self._sampler.sample(queues)
 
     async def close(self) -> None:

@@ -1,4 +1,5 @@
-"""What the queues hold, in one look: counts by state, and how long the next ready task has been there.
+"""What the queues hold, in one look: counts by state, how long the next ready task has been there, and how
+many have arrived so far; and how many daemons and workers there are.
 
 One round trip as long as no worker came or went since the last look, which tells whose claims to count.
 A queue whose keys are of another kind has unknown numbers (-1), and the others their own.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -28,6 +29,9 @@ less than a millisecond."""
 MOST_WORKERS = 256
 """Living workers whose claims are counted, and daemons whose workers are looked up; above, unknown."""
 
+MOST_HELD = 2**32 - 1
+"""So that the figures of 64 queues fit into a frame."""
+
 _PER_QUEUE = 3
 
 
@@ -36,72 +40,116 @@ class QueueSample:
 
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
     is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
+    `arrived` counts tasks that became ready, by whomever and whenever: at their enqueue, when they came due
+    (which somebody has to look at), at a replay. Those that are given back have arrived before. `held` are
+    those of the ready ones that the limits of their keys hold back, as nothing else would.
     """
 
-    __slots__ = ("claimed", "oldest_ms", "paused", "ready", "scheduled")
+    __slots__ = ("arrived", "claimed", "held", "oldest_ms", "paused", "ready", "scheduled")
 
-    def __init__(self, ready: int, scheduled: int, claimed: int, oldest_ms: int, paused: int = 0) -> None:
+    def __init__(
+        self,
+        ready: int,
+        scheduled: int,
+        claimed: int,
+        oldest_ms: int,
+        paused: int = 0,
+        arrived: int = UNKNOWN,
+        held: int = 0,
+    ) -> None:
         self.ready = ready
         self.scheduled = scheduled
         self.claimed = claimed
         self.oldest_ms = oldest_ms
         self.paused = paused
+        self.arrived = arrived
+        self.held = held
 
     def row(self) -> list[int]:
         """Return the numbers in the order in which a message carries them."""
-        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused]
+        held = min(self.held, MOST_HELD)
+        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused, self.arrived, held]
+
+
+class Look(NamedTuple):
+    """What one look has seen; -1 is what is not known.
+
+    `nodes` are the daemons of the namespace whose leases hold. `rank` is the asking one's place among them,
+    from 0: the one with the fewest workers comes first. `workers` are all that are registered, of a daemon
+    that has just died too.
+    """
+
+    queues: list[QueueSample]
+    dead: int
+    nodes: int
+    workers: int
+    rank: int
 
 
 class QueueSampler:
     """Takes samples over a connection of somebody else's; remembers which workers there were."""
 
-    def __init__(self, link: Link, keys: Keys) -> None:
+    def __init__(self, link: Link, keys: Keys, node: str = "") -> None:
         self._link = link
         self._keys = keys
+        self._node = node
         self._nodes: list[str] = []
         self._workers: list[str] = []
+        self._sizes: dict[str, int] | None = None
 
-    async def sample(self, queues: Sequence[str]) -> tuple[list[QueueSample], int]:
-        """Return a sample of each queue, and the number of dead letters (-1: not known)."""
+    async def sample(self, queues: Sequence[str]) -> Look:
+        """Return a sample of each queue, and what there is besides."""
         keys = self._keys
-        pauses: Command = ("SMISMEMBER", keys.paused, *queues)
-        holding: Command = ("HMGET", keys.holding, *queues)
-        counts = [
+        heads: list[Command] = [
             ("ZCARD", keys.dead),
-            pauses,
-            holding,
-            *(c for queue in queues for c in _counts(keys, queue)),
+            ("ZRANGEBYSCORE", keys.nodes, self._link.clock.now_ms(), "+inf", "LIMIT", 0, MOST_WORKERS),
+            ("SMISMEMBER", keys.paused, *queues),
+            ("HMGET", keys.arrived, *queues),
+            ("HMGET", keys.holding, *queues),
         ]
+        counts = [*heads, *(c for queue in queues for c in _counts(keys, queue))]
         crews = [("ZRANGE", keys.nodes, 0, MOST_WORKERS), *self._crews(self._nodes)]
         replies = await self._link.exchange([*counts, *crews, *self._claims()])
-        dead, paused, rows = replies[0], _flags(replies[1], len(queues)), replies[3 : len(counts)]
-        waiting = (
-            [held_of(count) for count in replies[2]] if isinstance(replies[2], list) else [0] * len(queues)
+        (dead, alive, paused, arrived, holding), rows = (
+            replies[: len(heads)],
+            replies[len(heads) : len(counts)],
         )
+        waiting = [held_of(count) for count in holding] if isinstance(holding, list) else [0] * len(queues)
         rest = replies[len(counts) :]
         held = await self._held(rest[: len(crews)], rest[len(crews) :])
         now_ms = self._link.clock.now_ms()
         samples = [
-            _sample(
-                rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, flag, more
-            )
-            for place, queue, flag, more in zip(
-                range(0, len(rows), _PER_QUEUE), queues, paused, waiting, strict=True
-            )
+            _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, more)
+            for place, queue, more in zip(range(0, len(rows), _PER_QUEUE), queues, waiting, strict=True)
         ]
-        return samples, _number(dead)
+        flags, counted = _flags(paused, len(queues)), _arrived(arrived, len(queues))
+        for one, flag, count in zip(samples, flags, counted, strict=True):
+            one.paused, one.arrived = flag, count
+        return Look(samples, _number(dead), *self._company(_names([alive])))
+
+    def _company(self, alive: list[str] | None) -> tuple[int, int, int]:
+        """Return how many daemons and workers there are, and which of the daemons this one is."""
+        sizes = self._sizes
+        if alive is None or sizes is None:
+            return UNKNOWN if alive is None else len(alive), UNKNOWN, UNKNOWN
+        ranked = sorted(alive, key=lambda node: (sizes.get(node, 0), node))
+        rank = ranked.index(self._node) if self._node in alive else UNKNOWN
+        return len(alive), sum(sizes.values()), rank
 
     async def _held(self, crews: Sequence[Any], claims: Sequence[Any]) -> Counter[str] | None:
         """Return the number of claims by queue, None when it is not known; asks again for new workers."""
+        self._sizes = None
         nodes = _names([crews[0]])
         if nodes is None:
             return None
-        workers = _names(crews[1:])
+        rows = crews[1:]
         if nodes != self._nodes:
             self._nodes = nodes
-            workers = _names(await self._link.exchange(self._crews(nodes))) if nodes else []
+            rows = await self._link.exchange(self._crews(nodes)) if nodes else []
+        workers = _names(rows)
         if workers is None:
             return None
+        self._sizes = {node: len(row) for node, row in zip(nodes, rows, strict=True)}
         if workers != self._workers:
             self._workers = workers
             claims = await self._link.exchange(self._claims()) if workers else []
@@ -123,12 +171,19 @@ def _flags(reply: Any, number: int) -> list[int]:
     return [int(flag) for flag in reply] if isinstance(reply, list) else [UNKNOWN] * number
 
 
-def _sample(replies: Sequence[Any], claimed: int, now_ms: int, paused: int, held: int) -> QueueSample:
+def _arrived(reply: Any, number: int) -> list[int]:
+    """Return how many tasks have arrived in each queue: none where nobody has counted yet."""
+    if not isinstance(reply, list):
+        return [UNKNOWN] * number
+    return [int(count) if count and count.isdigit() else UNKNOWN if count else 0 for count in reply]
+
+
+def _sample(replies: Sequence[Any], claimed: int, now_ms: int, held: int) -> QueueSample:
     ready, scheduled, head = replies
     known = not any(isinstance(reply, ResponseError) for reply in replies)
     if not known:
-        return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, paused)
-    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms), paused)
+        return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
+    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms), held=held)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:

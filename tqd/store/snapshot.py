@@ -30,11 +30,11 @@ _SIZES = {
 }  # fmt: skip
 _SINGLES = {
     **dict.fromkeys((TASK, ATTEMPTS, ERRORS, FAILURE, *STRAYS), "HLEN"),
-    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits", "holding"), "HLEN"),
+    **dict.fromkeys(("cron", "cron:last", "cron:apps", "limits", "arrived", "holding"), "HLEN"),
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:")
+_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:", "scaling:", "decisions:")
 
 
 class Names:

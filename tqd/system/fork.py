@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import gc
+import mmap
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from tqd.clock import reseed
+from tqd.metrics.ledger import LEDGER_BYTES
 
 PARENT_SIGNALS = (
     signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1,
@@ -40,17 +42,26 @@ _TERMINAL_AND_STRAY = (
 
 
 class Child:
-    """A forked process as its parent holds it: pid, pidfd, the parent's ends of its two pipes, and the
-    file in memory into which it writes its stacks."""
+    """A forked process as its parent holds it: pid, pidfd, the parent's ends of its two pipes, the file in
+    memory into which it writes its stacks, and the memory into which it writes what it counts."""
 
-    __slots__ = ("_dump_read", "control_fd", "dump_fd", "pid", "pidfd", "status_fd")
+    __slots__ = ("_dump_read", "control_fd", "dump_fd", "ledger", "pid", "pidfd", "status_fd")
 
-    def __init__(self, pid: int, pidfd: int, control_fd: int, status_fd: int, dump_fd: int) -> None:
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int,
+        control_fd: int,
+        status_fd: int,
+        dump_fd: int,
+        ledger: mmap.mmap | None = None,
+    ) -> None:
         self.pid = pid
         self.pidfd = pidfd
         self.control_fd = control_fd
         self.status_fd = status_fd
         self.dump_fd = dump_fd
+        self.ledger = ledger
         self._dump_read = 0
 
     def descriptors(self) -> tuple[int, int, int, int]:
@@ -67,20 +78,29 @@ class Child:
         return data.decode(errors="replace")
 
     def close(self) -> None:
-        """Close the parent's descriptors of a child that was reaped."""
+        """Close the parent's descriptors of a child that was reaped, and let go of its ledger.
+
+        Here and not by the collector: that may run in a later child, which does not have the memory, and
+        would give back what lies there instead.
+        """
         for descriptor in self.descriptors():
             os.close(descriptor)
+        if self.ledger is not None:
+            self.ledger.close()
 
 
 class ChildPipes:
-    """The child's ends: it reads what the master wants, and writes how it is, and its stacks."""
+    """The child's ends: it reads what the master wants, and writes how it is, its stacks, and its counts."""
 
-    __slots__ = ("control_fd", "dump_fd", "status_fd")
+    __slots__ = ("control_fd", "dump_fd", "ledger", "status_fd")
 
-    def __init__(self, control_fd: int, status_fd: int, dump_fd: int) -> None:
+    def __init__(
+        self, control_fd: int, status_fd: int, dump_fd: int, ledger: mmap.mmap | None = None
+    ) -> None:
         self.control_fd = control_fd
         self.status_fd = status_fd
         self.dump_fd = dump_fd
+        self.ledger = ledger
 
 
 def spawn(
@@ -97,13 +117,16 @@ def spawn(
         status_read, status_write = _pipe(opened)
         dump = os.memfd_create("tqd-stacks", os.MFD_CLOEXEC)
         opened.append(dump)
+        ledger = mmap.mmap(-1, LEDGER_BYTES)
         parent = os.getpid()
         signal.pthread_sigmask(signal.SIG_BLOCK, PARENT_SIGNALS)
         pid = os.fork()
         if pid == 0:
             close = (*close_in_child, control_write, status_read)
-            _child(main, ChildPipes(control_read, status_write, dump), close, parent, death_signal)
-        child = Child(pid, _pidfd(pid), control_write, status_read, dump)
+            _child(main, ChildPipes(control_read, status_write, dump, ledger), close, parent, death_signal)
+        # Or a later child would keep it alive after this one's death.
+        ledger.madvise(mmap.MADV_DONTFORK)
+        child = Child(pid, _pidfd(pid), control_write, status_read, dump, ledger)
         opened = [control_read, status_write]
         return child
     finally:

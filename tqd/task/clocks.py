@@ -8,8 +8,9 @@ Redis's clock.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from tqd.errors import LONGEST_DELAY_S
 from tqd.task.claim import REPLAYED_FENCE, Counts, parse_token
@@ -19,10 +20,24 @@ from tqd.task.outcome import Expired, Overdue
 LONGEST_S = LONGEST_DELAY_S
 """No duration is longer: a larger number is a moment, in epoch seconds."""
 
+_OTHERS = [field.name for field in fields(TaskOptions) if field.name != "delay_s"]
+_but_delay = attrgetter(*_OTHERS)
+_NOTHING = (None,) * len(_OTHERS)
+
 
 def has_clocks(options: TaskOptions) -> bool:
     """Return whether a task with these options may expire, or has a deadline."""
     return bool(options.expires_s or options.deadline_s)
+
+
+def only_delayed(options: TaskOptions) -> bool:
+    """Return whether options say nothing but a delay, which an attempt does not need to know."""
+    return _but_delay(options) == _NOTHING
+
+
+def ready_ms(enqueued_ms: int, options: TaskOptions) -> int:
+    """Return when a task was ready for the first time, in epoch ms of the clock that `enqueued_ms` is of."""
+    return enqueued_ms + round(min(options.delay_s, LONGEST_S) * 1000) if options.delay_s else enqueued_ms
 
 
 def clock_s(value: float | timedelta | datetime) -> float:

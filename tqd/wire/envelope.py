@@ -9,6 +9,7 @@ later version may only begin with a larger number. The bytes' size limits their 
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -30,6 +31,7 @@ from tqd.wire.seal import is_sealed, unsealed
 VERSION = 1
 
 _OPTIONS = tuple(field.name for field in fields(TaskOptions))
+_WITH_DELAY = _OPTIONS.index("delay_s") + 1
 _FEWEST, _MOST = 5, 9
 _MOST_SECONDS = 2**32
 _ROOTS = ("version", "name", "args", "queue", "enqueued_ms", "kwargs", "options", "headers", "limit_key")
@@ -177,10 +179,18 @@ def _headers(value: Any) -> dict[str, str]:
 def _options(values: Any) -> TaskOptions:
     if type(values) is not list or len(values) > len(_OPTIONS):
         raise Malformed(f"envelope: options are no array of at most {len(_OPTIONS)}")
+    if len(values) == _WITH_DELAY and values.count(None) == _WITH_DELAY - 1:
+        return _delayed(_option("delay_s", values[-1]))
     given = {
         name: _option(name, value) for name, value in zip(_OPTIONS, values, strict=False) if value is not None
     }
     return TaskOptions(**given) if given else NO_OPTIONS
+
+
+@lru_cache(maxsize=256)
+def _delayed(delay_s: float) -> TaskOptions:
+    """Return the options of a task that has no others: many have the same delay."""
+    return TaskOptions(delay_s=delay_s)
 
 
 def _option(name: str, value: Any) -> Any:

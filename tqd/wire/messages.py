@@ -34,10 +34,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A worker's state, each second. Counters are totals of this process; `runs` is since the last beat.
+    """A worker's state, each second. Counters are totals of this process.
 
     `lag_ms` is the loop's longest delay since the last beat. `claiming` is False while it is quiet or
     drains. `names` are the handlers in hand, the most frequent first: a bounded list of [name, count].
+    `busy_slot_s` of `slot_s` were taken since the process began to serve.
     """
 
     slots: int
@@ -52,9 +53,10 @@ class Beat:
     lag_ms: float
     rss_bytes: int
     oldest_s: float
-    runs: dict[int, int]
     claiming: bool
     names: list[list[object]]
+    busy_slot_s: float
+    slot_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,19 @@ class KeeperBeat:
 class Sampled:
     """The queues, in the order of the configuration, and the number of dead letters.
 
-    A row is [ready, scheduled, claimed, oldest_ms, paused]; -1 is what is not known. `oldest_ms` is the
-    time since the next ready task was enqueued, `paused` 1 or 0. Without names: 64 long
-    ones would not fit a frame.
+    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1: not known. `oldest_ms`
+    is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
+    ready so far, `held` how many of the ready ones wait for their keys. Without names: 64 long ones would not
+    fit a frame. `nodes`: the daemons of the namespace, of which this one has the place `rank`; `workers`: all
+    of theirs. `at` is when, in monotonic s.
     """
 
     queues: list[list[int]]
     dead: int
+    nodes: int = -1
+    workers: int = -1
+    rank: int = -1
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +207,44 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """A part of what the master learnt, to be kept over restarts (to the keeper), or of what was kept (from
+    it, once); see `parts`."""
+
+    part: int
+    last: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A scaling decision, as JSON: to be noted in Redis (to the keeper), or noted there before (from it)."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SampleRequest:
     """Sample the queues now."""
 
 
+@dataclass(frozen=True, slots=True)
+class SampleEvery:
+    """Sample the queues each so many s, until told otherwise; 0.0: only when asked."""
+
+    interval_s: float
+
+
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
-    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed | Declared
-    | Begun
+    | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
+    | Declared | Begun | SampleEvery | Remember | Decided
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
-    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed, Declared, Begun,
+    Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
+    Declared, Begun, SampleEvery, Remember, Decided,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

@@ -54,6 +54,7 @@ class Pulse:
         self._report = LagReport()
         self._lag_s = 0.0
         self._expected = 0.0
+        self._began = monotonic()
         self._probe_timer: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -69,7 +70,7 @@ class Pulse:
 
     def send(self) -> None:
         """Send the present state."""
-        tally, inflight = self._tally, self._inflight
+        tally, inflight, now = self._tally, self._inflight, monotonic()
         lag_s, self._lag_s = self._lag_s, 0.0
         self._channel.send(
             Beat(
@@ -84,10 +85,11 @@ class Pulse:
                 expired=tally.expired,
                 lag_ms=round(lag_s * 1000, 3),
                 rss_bytes=rss_bytes(),
-                oldest_s=round(inflight.oldest_s(monotonic()), 3),
-                runs=tally.runs.take(),
+                oldest_s=round(inflight.oldest_s(now), 3),
                 claiming=self._claiming(),
                 names=[[name, count] for name, count in most(inflight.names())],
+                busy_slot_s=tally.run_s + inflight.busy_s(now),
+                slot_s=inflight.slots * (now - self._began),
             )
         )
         self._limits.tell()

@@ -151,7 +151,11 @@ class Consumer:
     def _start(self) -> None:
         claims, self._unstarted = self._unstarted, []
         # What a late reply brings to a worker that has given all back follows that.
-        start = self._executor.release if self._finishing else self._executor.start
+        if self._finishing:
+            start = self._executor.release
+        else:
+            start = self._executor.start
+            self._executor.begin_batch()
         for claim in claims:
             start(claim)
 
@@ -187,7 +191,7 @@ class Consumer:
 
     def _settled(self, batch: list[Settlement], answer: Exchanged) -> None:
         if answer.lost and not self._settler.uncertain:
-            self._executor.tally.superseded += len(answer.lost)
+            self._executor.tally.settled_late(len(answer.lost))
             self._log.warning(
                 "tasks were settled by a newer owner", count=len(answer.lost), task=answer.lost[0].hex()
             )

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import cast
+from typing import Any, cast
 
-from tqd.app import Registry
+from tqd.app import Handler, Registry
 from tqd.clock import chance, monotonic
 from tqd.errors import WireError
 from tqd.log import Log
+from tqd.metrics.ledger import NO_HANDLER, SHORT_WAITS_MS, WAIT_CELLS, Page, wait_cell
 from tqd.store.worker_store import WorkerStore
 from tqd.system.channel import ChildChannel
 from tqd.task.claim import Claim
-from tqd.task.clocks import has_clocks, on_time
-from tqd.task.identity import to_text
-from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions, TaskState
+from tqd.task.clocks import has_clocks, on_time, only_delayed, ready_ms
+from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions
 from tqd.task.outcome import (
     Cancelled,
     Done,
@@ -28,34 +28,28 @@ from tqd.task.outcome import (
     Overdue,
     Raised,
     Released,
+    TimedOut,
     UnknownName,
     describe,
     unreadable,
 )
 from tqd.task.settle import (
-    Bury,
-    Dismiss,
-    Expire,
-    Finish,
-    Release,
-    RetryAt,
-    Settlement,
-    result_ttl_ms,
     settlement,
 )
-from tqd.wire.envelope import Envelope, decode_envelope, encode_value
+from tqd.wire.envelope import Envelope, decode_envelope
 from tqd.wire.messages import Begun
-from tqd.wire.records import ResultRecord
 from tqd.wire.seal import Seal
 from tqd.worker.contexts import context_of
+from tqd.worker.counting import Counting
 from tqd.worker.expiries import Expiries
+from tqd.worker.finishing import finished
 from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.judging import judge, late_outcome, limit_of
 from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
 from tqd.worker.retries import Retries
 from tqd.worker.settler import Settler
-from tqd.worker.tally import LONG_S, Tally
+from tqd.worker.tally import LONG_S, Tally, first_claim
 
 SWEEP_S = 0.1
 """How often time limits are looked at: an attempt may run this much longer than its timeout."""
@@ -74,6 +68,7 @@ class Executor:
         log: Log,
         max_bytes: int,
         seal: Seal | None = None,
+        memory: Any = None,
     ) -> None:
         self._registry = registry
         self._inflight = inflight
@@ -89,55 +84,88 @@ class Executor:
         self._loop = asyncio.get_running_loop()
         self._retries = Retries(log)
         self._expiries = Expiries(log)
-        self.tally = Tally(registry)
+        self.tally = Tally(registry, memory)
+        self._counting = Counting(self.tally, self._retries, log)
         self.limits = HardLimits(channel, self._time_up)
+        self._held = inflight.get
+        self._handler_of = registry.get
+        self._last_page = self.tally.last_page
+        self._batch_ms = 0
+
+    def begin_batch(self) -> None:
+        """Look at the clocks once for the claims that are started next: their waits end now."""
+        self._batch_ms = self._now_ms()
+        if self._sweeper is None:
+            self._begin()
 
     def start(self, claim: Claim) -> None:
         """Begin an attempt; what cannot be run is settled at once."""
-        held = self._inflight.get(claim.task_id)
+        held = self._held(claim.task_id)
         if held is not None:
-            held.token = claim.token  # its id stood twice in the queue: one attempt, the newer claim
-            self.limits.tell()
+            self._again(held, claim)
             return
         try:
             data = claim.envelope if self._seal is None else self._seal.open(claim.task_id, claim.envelope)
             envelope = decode_envelope(data, self._max_bytes)
         except WireError as error:
-            self._settle(claim, unreadable(error), DEFAULTS)
+            self._settle(claim, unreadable(error), DEFAULTS, self.tally.page(NO_HANDLER, claim.token))
             return
-        handler = self._registry.get(envelope.name)
+        handler = self._handler_of(envelope.name)
         if handler is None:
-            self._settle(claim, UnknownName(envelope.name), DEFAULTS)
+            self._unknown(claim, envelope.name)
             return
+        page = self._last_page(envelope.name)
+        if page is not None and claim.token == page.first:
+            first = True
+        else:
+            page, first = self.tally.page(envelope.name, claim.token), first_claim(claim.token, handler)
         options = handler.options
+        waited_ms = self._batch_ms - envelope.enqueued_ms
         if handler.clocked or envelope.options is not NO_OPTIONS:
-            options, late = self._chosen(claim, envelope, options)
+            waited_ms = self._batch_ms - ready_ms(envelope.enqueued_ms, envelope.options)
+            options, late = self._chosen(claim, envelope, handler)
             if late is not None:
-                self._settle(claim, late, options)
+                self._settle(claim, late, options, page)
                 return
         try:
             args, kwargs = handler.signature.decode(envelope.args, envelope.kwargs)
         except BaseException as error:
             # The handler may be of another version than the producer's: a retry may meet the right one.
             # The constructors of the arguments' classes are user code, and may raise anything as well.
-            self._settle(claim, Raised(describe(error)), options)
+            self._settle(claim, Raised(describe(error)), options, page)
             return
-        attempt = Attempt(claim, handler, options, args, kwargs)
+        if first:
+            cell = WAIT_CELLS[waited_ms] if 0 <= waited_ms < SHORT_WAITS_MS else wait_cell(waited_ms)
+            page.cells[cell] += 1
+        attempt = Attempt(claim, handler, options, args, kwargs, page)
         attempt.started = now = monotonic()
         if options.timeout_s:
             attempt.deadline = now + options.timeout_s
-        if options.deadline_s:
-            end = now + options.deadline_s - self._now_ms() / 1000
-            attempt.deadline = min(attempt.deadline or end, end)
         if handler.context_parameter is not None:
             handler.inject(context_of(attempt, envelope), args, kwargs)
         self._inflight.add(attempt)
         run = self._run if handler.asynchronous else self._run_plain
         attempt.runner = self._loop.create_task(run(attempt))
+        if options.deadline_s or options.hard_timeout_s:
+            self._bind(attempt)
+
+    def _again(self, held: Attempt, claim: Claim) -> None:
+        """Take a task that is in hand already, as its id stood twice in the queue: the newer claim counts."""
+        held.token = claim.token
+        self.limits.tell()
+
+    def _unknown(self, claim: Claim, name: str) -> None:
+        page = self.tally.page(NO_HANDLER, claim.token)
+        self._settle(claim, UnknownName(name), DEFAULTS, page)
+
+    def _bind(self, attempt: Attempt) -> None:
+        """Hold an attempt to its task's deadline, which is a moment here, and to its hard timeout."""
+        options = attempt.options
+        if options.deadline_s:
+            end = attempt.started + options.deadline_s - self._now_ms() / 1000
+            attempt.deadline = min(attempt.deadline or end, end)
         if options.hard_timeout_s:
             self.limits.watch(attempt)
-        if self._sweeper is None:
-            self._begin()
 
     def _begin(self) -> None:
         """Look at time limits from now on; the first time the master is told."""
@@ -146,10 +174,12 @@ class Executor:
             self._begun = self._channel.send(Begun())
 
     def _chosen(
-        self, claim: Claim, envelope: Envelope, declared: TaskOptions
+        self, claim: Claim, envelope: Envelope, handler: Handler
     ) -> tuple[TaskOptions, Expired | Overdue | None]:
         """Return the options of an attempt, and why it cannot begin any more, if that is so."""
-        options = envelope.options.over(declared)
+        if not handler.clocked and only_delayed(envelope.options):
+            return handler.options, None
+        options = envelope.options.over(handler.options)
         if not has_clocks(options):
             return options, None
         options, late = on_time(options, envelope.enqueued_ms, claim.token, self._now_ms())
@@ -181,7 +211,7 @@ class Executor:
                 outcome = Done(await cast(Awaitable[object], outcome.value))
         except BaseException as error:
             if lane.running():
-                self._inflight.strays += 1
+                self._inflight.stray(monotonic())
                 lane.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._stray_returned))
             self._end(attempt, judge(attempt, error))
         else:
@@ -191,7 +221,7 @@ class Executor:
                 self._end(attempt, outcome)
 
     def _stray_returned(self) -> None:
-        self._inflight.strays -= 1
+        self._inflight.stray_returned(monotonic())
         self._settler.wake()
 
     def _done(self, attempt: Attempt, value: object) -> None:
@@ -199,12 +229,12 @@ class Executor:
             return  # given back or timed out already: the next owner decides
         tally = self.tally
         attempt.handler.done += 1
-        run_s = monotonic() - attempt.started
-        tally.ran(run_s)
+        tally.last_run_s = run_s = monotonic() - attempt.started
+        attempt.page.done(run_s)
         if run_s >= LONG_S:
             tally.took_long(attempt.handler.name)
         if attempt.options.result_ttl_s:
-            self._settler.add(self._finish(attempt, value))
+            self._settler.add(finished(attempt, value, self._now_ms(), self._max_bytes, self._log))
         else:
             self._settler.complete(attempt.task_id, attempt.token)
 
@@ -212,60 +242,21 @@ class Executor:
         if self._inflight.remove(attempt):
             if attempt.interruption is Interruption.CANCEL:
                 outcome = Cancelled(attempt.cancel_reason)  # however it ended, when not well
-            run_s = monotonic() - attempt.started
-            self.tally.ran(run_s)
+            self.tally.last_run_s = run_s = monotonic() - attempt.started
+            attempt.page.ran(run_s)
             if run_s >= LONG_S:
                 self.tally.took_long(attempt.handler.name)
+            if isinstance(outcome, TimedOut):
+                self.tally.timed_out(attempt.page)
             stretch = self._retries.ended(attempt.handler, outcome)
-            self._settle(attempt, outcome, attempt.options, stretch)
+            self._settle(attempt, outcome, attempt.options, attempt.page, stretch)
 
-    def _settle(self, claim: Claim, outcome: Outcome, options: TaskOptions, stretch: float = 1.0) -> None:
+    def _settle(
+        self, claim: Claim, outcome: Outcome, options: TaskOptions, page: Page, stretch: float = 1.0
+    ) -> None:
         decision = settlement(claim, outcome, options, self._now_ms(), chance(), stretch)
-        self._count(decision)
+        self._counting.settled(decision, page)
         self._settler.add(decision)
-
-    def _count(self, decision: Settlement) -> None:
-        tally = self.tally
-        match decision:
-            case Dismiss():
-                tally.discarded += 1
-                self._log.info(
-                    "task was cancelled" if decision.asked else "task was discarded by its handler",
-                    task=to_text(decision.task_id), reason=decision.reason,
-                )  # fmt: skip
-            case Expire():
-                tally.expired += 1
-            case Bury():
-                tally.failed += 1
-                error = decision.errors[0]
-                self._log.warning(
-                    "task is a dead letter", task=to_text(decision.claim.task_id), reason=decision.reason,
-                    attempts=decision.attempts, error=f"{error.type}: {error.message}",
-                )  # fmt: skip
-            case RetryAt():
-                tally.retried += 1
-                if decision.error is None:
-                    self._retries.asked(decision.task_id, decision.counts.claims)
-            case Release():
-                tally.released += 1
-
-    def _finish(self, attempt: Attempt, value: object) -> Finish:
-        now_ms = self._now_ms()
-        try:
-            encoded = encode_value(attempt.handler.signature.encode_result(value), self._max_bytes)
-            record = ResultRecord(state=TaskState.DONE, value=encoded, finished_ms=now_ms)
-        except BaseException as error:
-            # The work is done and stays done; whoever waits is told why there is no value. The value's
-            # attributes are user code: reading them may raise anything.
-            reason = describe(error)[0].message
-            self._log.warning("result cannot travel", task=to_text(attempt.task_id), error=reason)
-            record = ResultRecord(
-                state=TaskState.DONE,
-                error_type="Unserialisable",
-                error_message=reason,
-                finished_ms=now_ms,
-            )
-        return Finish(attempt.task_id, attempt.token, result_ttl_ms(attempt.options), record.encode())
 
     def _sweep(self) -> None:
         self._sweeper = None
@@ -289,7 +280,7 @@ class Executor:
         runner = attempt.runner
         assert runner is not None
         if self._inflight.get(attempt.task_id) is attempt:
-            self._inflight.strays += 1
+            self._inflight.stray(monotonic())
             runner.add_done_callback(lambda _: self._stray_returned())
             self._end(attempt, late_outcome(attempt, attempt.options.hard_timeout_s, hard=True))
         runner.cancel()
@@ -310,14 +301,8 @@ class Executor:
 
     def refuse(self, claim: Claim, reason: str) -> None:
         """End a claimed task that was cancelled before it could run."""
-        try:
-            envelope = decode_envelope(claim.envelope, self._max_bytes)
-        except WireError:
-            options = DEFAULTS
-        else:
-            handler = self._registry.get(envelope.name)
-            options = envelope.options.over(handler.options if handler is not None else DEFAULTS)
-        self._settle(claim, Cancelled(reason), options)
+        options, page = self._unstarted(claim)
+        self._settle(claim, Cancelled(reason), options, page)
 
     def interrupt(self) -> None:
         """Cancel all attempts, to be given back; what ends otherwise meanwhile counts as it ends."""
@@ -328,7 +313,18 @@ class Executor:
 
     def release(self, claim: Claim) -> None:
         """Give a claim back that was not started."""
-        self._settle(claim, Released(), DEFAULTS)
+        self._settle(claim, Released(), DEFAULTS, self._unstarted(claim)[1])
+
+    def _unstarted(self, claim: Claim) -> tuple[TaskOptions, Page]:
+        """Return the options of a claim that is not to be run, and where it is counted."""
+        try:
+            envelope = decode_envelope(claim.envelope, self._max_bytes)
+        except WireError:
+            return DEFAULTS, self.tally.page(NO_HANDLER, claim.token)
+        handler = self._registry.get(envelope.name)
+        if handler is None:
+            return envelope.options.over(DEFAULTS), self.tally.page(NO_HANDLER, claim.token)
+        return envelope.options.over(handler.options), self.tally.page(envelope.name, claim.token)
 
     def give_back(self) -> int:
         """Release what is still in hand, running or not: twice is better than never."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from enum import Enum
 
 from tqd.app import Handler
+from tqd.metrics.ledger import Page
 from tqd.task.claim import Claim
 from tqd.task.model import TaskOptions
 from tqd.task.outcome import Discarded, Done, Raised, RetryAsked
@@ -29,7 +30,8 @@ class Interruption(Enum):
 
 
 class Attempt(Claim):
-    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none.
+    """One attempt in hand: the claim, and how it is run. `deadline` is monotonic s, 0.0 for none; `page` is
+    where it is counted.
 
     `lane` is the thread's future of a plain function, once it was started. `cancel_reason` is there once
     somebody has cancelled the task.
@@ -44,6 +46,7 @@ class Attempt(Claim):
         "kwargs",
         "lane",
         "options",
+        "page",
         "runner",
         "started",
     )
@@ -55,6 +58,7 @@ class Attempt(Claim):
         options: TaskOptions,
         args: list[object],
         kwargs: dict[str, object],
+        page: Page,
     ) -> None:
         self.task_id = claim.task_id
         self.token = claim.token
@@ -63,6 +67,7 @@ class Attempt(Claim):
         self.options = options
         self.args = args
         self.kwargs = kwargs
+        self.page = page
         self.started = 0.0
         self.deadline = 0.0
         self.interruption: Interruption | None = None
@@ -80,17 +85,21 @@ class Inflight:
     """The attempts in hand by task id, within a fixed number of slots.
 
     A plain function that ran out of time keeps its slot until its thread comes back, although its
-    attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand.
+    attempt is settled: `strays` counts those threads. `empty` is set while no attempt is in hand; `get`
+    returns the attempt of a task, if it is in hand.
     """
 
-    __slots__ = ("_attempts", "empty", "slots", "strays")
+    __slots__ = ("_attempts", "_stray_s", "empty", "get", "slots", "strays")
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
         self.strays = 0
+        self._stray_s = 0.0
         self.empty = asyncio.Event()
         self.empty.set()
         self._attempts: dict[bytes, Attempt] = {}
+        # Asked once for every task: the dict's own method, without a call in between.
+        self.get: Callable[[bytes], Attempt | None] = self._attempts.get
 
     @property
     def free(self) -> int:
@@ -108,10 +117,6 @@ class Inflight:
     def __iter__(self) -> Iterator[Attempt]:
         return iter(list(self._attempts.values()))
 
-    def get(self, task_id: bytes) -> Attempt | None:
-        """Return the attempt of a task, if it is in hand."""
-        return self._attempts.get(task_id)
-
     def add(self, attempt: Attempt) -> None:
         """Take an attempt in hand."""
         if not self._attempts:
@@ -128,6 +133,21 @@ class Inflight:
         if not self._attempts:
             self.empty.set()
         return True
+
+    def stray(self, now: float) -> None:
+        """Keep the slot of an attempt that is settled, as its code goes on."""
+        self.strays += 1
+        self._stray_s -= now
+
+    def stray_returned(self, now: float) -> None:
+        """Let go of such a slot."""
+        self.strays -= 1
+        self._stray_s += now
+
+    def busy_s(self, now: float) -> float:
+        """Return for how long slots have been taken by what is in hand now, or by strays ever, together."""
+        running_s = sum(now - attempt.started for attempt in self._attempts.values())
+        return running_s + self._stray_s + self.strays * now
 
     def names(self) -> Counter[str]:
         """Return how many attempts of each handler are in hand."""

@@ -61,7 +61,10 @@ class Ending(Enum):
 
 
 class Lifecycle:
-    """The parts of one worker and how they start and stop; a probe has slots of its own kind."""
+    """The parts of one worker and how they start and stop; a probe has slots of its own kind.
+
+    `memory` is shared with the master: the ledger is written there.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Lifecycle:
         launched: float = 0.0,
         seal: Seal | None = None,
         inflight: Inflight | None = None,
+        memory: Any = None,
     ) -> None:
         self._log = log
         self._store = store
@@ -83,7 +87,7 @@ class Lifecycle:
         self.inflight = inflight
         self._settler = Settler(lambda: self._consumer.wake())
         self._executor = Executor(
-            registry, self.inflight, self._settler, store, channel, log, max_bytes, seal
+            registry, self.inflight, self._settler, store, channel, log, max_bytes, seal, memory
         )
         order = order_of(queues, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)

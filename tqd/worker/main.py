@@ -104,7 +104,7 @@ class _Worker:
         inflight = ProbeInflight(self._channel) if self._spec.probe else None
         self._lifecycle = Lifecycle(
             self._spec.config, queue.registry, store, self._channel, self._log, self._spec.launched,
-            queue.seal, inflight,
+            queue.seal, inflight, self._pipes.ledger,
         )  # fmt: skip
         StackSignal(self._lifecycle.inflight, self._channel, self._pipes.dump_fd).install()
         listen(self._channel, self._lifecycle.inflight)

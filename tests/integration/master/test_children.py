@@ -26,6 +26,7 @@ from tqd.master.plan import FleetPlan
 from tqd.master.reloads import Reloads
 from tqd.master.reports import Reports
 from tqd.master.seats import KEEPER, PROBE, REDIS, ChildState, Step
+from tqd.metrics.ledger import Ledger
 from tqd.system import exits
 from tqd.system.fork import Child, ChildPipes, unblock
 from tqd.system.memory import MemorySense, MemoryState
@@ -156,7 +157,7 @@ class House:
             if member not in self.standing_in:
                 signal.pidfd_send_signal(member.child.pidfd, signal.SIGKILL)
                 os.waitid(os.P_PIDFD, member.child.pidfd, os.WEXITED)
-                member.child.close()
+                member.close()
         for descriptor in self.opened:
             os.close(descriptor)
         self.selector.close()
@@ -196,7 +197,6 @@ def test_last_words_are_heard_before_the_death_is_told(house: House) -> None:
     house.spawn(says(beat(done=3), beat(done=7), code=5))
     house.until(lambda: Exited(WORKER, 5) in house.events, "its death")
     assert house.kinds() == [Forked, Heard, Heard, Exited]
-    assert house.reports.totals.done == 7
     assert house.children.crew == {} and house.children.pids() == set()
     assert not house.selector.get_map()
 
@@ -296,6 +296,35 @@ def test_a_death_that_is_no_kill_is_not_held_against_memory(house: House) -> Non
     house.spawn(says(code=1))
     house.until(lambda: not house.children.crew, "its death")
     assert house.events[-1] == Exited(WORKER, 1, None)
+
+
+def test_what_a_killed_child_has_counted_is_known_to_the_last(house: House) -> None:
+    def main(pipes: ChildPipes) -> int:
+        page = Ledger(pipes.ledger).page("mail", "default")
+        for _ in range(7):
+            page.done(0.1)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    for _ in range(3):
+        house.spawn(main)
+        house.until(lambda: not house.children.crew, "its death")
+    assert house.kinds()[-1] is Exited
+    assert house.reports.totals.done == house.reports.telemetry.by_name()["mail"].done == 21
+
+
+def test_a_later_child_does_not_keep_the_ledgers_of_earlier_ones(house: House) -> None:
+    def main(pipes: ChildPipes) -> int:
+        with open("/proc/self/maps") as maps:
+            os.write(pipes.status_fd, encode_message(beat(done=maps.read().count("/dev/zero (deleted)"))))
+        return lives(pipes)
+
+    seats = (WORKER, KEEPER)
+    for seat in seats:
+        house.spawn(main, seat)
+    house.until(lambda: all(house.children.crew[seat].beat for seat in seats), "both have told")
+    told = [house.children.crew[seat].beat for seat in seats]
+    assert [one.done for one in told if one] == [1, 1], "its own, and nobody else's"
 
 
 def test_a_child_that_sends_nonsense_is_killed_and_no_longer_read(house: House) -> None:

@@ -307,7 +307,8 @@ def test_ring_puts_one_token_on_each_silent_bell(driver: StoreDriver, keeper: Ke
 def test_a_sample_is_taken_of_each_queue(driver: StoreDriver, keeper: Keeper) -> None:
     driver.enqueue(1, 2)
     driver.enqueue(3, due_ms=driver.now_ms + 1, queue="other")
-    samples, dead = keeper.do(keeper.store.sample, ["default", "other"])
+    look = keeper.do(keeper.store.sample, ["default", "other"])
+    samples, dead = look.queues, look.dead
     assert [(s.ready, s.scheduled, s.claimed) for s in samples] == [(2, 0, 0), (0, 1, 0)]
     assert dead == 0
 

@@ -12,7 +12,7 @@ from tests.support.store_driver import StoreDriver, complete
 from tqd.errors import StoreUnavailable
 from tqd.store.calls import Command
 from tqd.store.connection import Endpoint, Link, Replies
-from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, QueueSampler
+from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, Look, QueueSampler
 from tqd.task.identity import task_id
 
 QUEUES = ("default", "mail", "empty")
@@ -39,18 +39,24 @@ class Sampler:
 
     async def _open(self) -> None:
         self.link = CountingLink(Endpoint(self._url))
-        self._sampler = QueueSampler(self.link, self._keys)
+        self._sampler = QueueSampler(self.link, self._keys, "node")
 
     def rows(self, *queues: str) -> list[list[int]]:
         return self.look(*queues)[0]
 
     def look(self, *queues: str) -> tuple[list[list[int]], int]:
         self.link.trips = 0
-        samples, dead = self._runner.run(self._sampler.sample(queues or QUEUES))
-        return [sample.row()[:4] for sample in samples], dead
+        look = self.all(*queues)
+        return [sample.row()[:4] for sample in look.queues], look.dead
+
+    def all(self, *queues: str) -> Look:
+        return self._runner.run(self._sampler.sample(queues or QUEUES))
 
     def paused(self, *queues: str) -> list[int]:
-        return [sample.paused for sample in self._runner.run(self._sampler.sample(queues))[0]]
+        return [sample.paused for sample in self.all(*queues).queues]
+
+    def arrived(self, *queues: str) -> list[int]:
+        return [sample.arrived for sample in self.all(*queues).queues]
 
     def close(self) -> None:
         self._runner.run(self.link.close())
@@ -232,3 +238,42 @@ def test_when_it_cannot_be_told_who_is_paused_nobody_is_said_to_be(
 ) -> None:
     driver.client.set(driver.keys.paused, "garbage")
     assert sampler.paused("default", "low_priority") == [UNKNOWN, UNKNOWN]
+
+
+# -- arrivals and company -------------------------------------------------------------------------
+
+
+def test_arrivals_are_told_of_each_queue(driver: StoreDriver, sampler: Sampler) -> None:
+    assert sampler.arrived() == [0, 0, 0]
+    driver.enqueue(1, 2)
+    driver.enqueue(3, queue="mail")
+    assert sampler.arrived() == [2, 1, 0]
+
+
+def test_arrivals_of_another_kind_are_unknown(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.hset(driver.keys.arrived, mapping={"default": "garbage", "mail": "7"})
+    assert sampler.arrived() == [UNKNOWN, 7, 0]
+    driver.client.delete(driver.keys.arrived)
+    driver.client.set(driver.keys.arrived, "garbage")
+    assert sampler.arrived() == [UNKNOWN] * 3
+
+
+def test_daemons_whose_lease_holds_are_counted_and_ranked_by_their_workers(
+    driver: StoreDriver, sampler: Sampler
+) -> None:
+    now_ms = sampler.link.clock.now_ms()
+    driver.client.zadd(driver.keys.nodes, {"node": now_ms + 60_000, "a": now_ms + 60_000, "gone": now_ms - 1})
+    driver.hire("w1", "w2")
+    driver.hire("w3", node="a")
+    look = sampler.all()
+    assert (look.nodes, look.workers, look.rank) == (2, 3, 1)
+    driver.hire("w4", "w5", node="a")
+    look = sampler.all()
+    assert (look.nodes, look.workers, look.rank) == (2, 5, 0)
+
+
+def test_company_that_cannot_be_counted_is_unknown(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.delete(driver.keys.nodes)
+    assert sampler.all()[2:] == (0, 0, UNKNOWN)
+    driver.client.set(driver.keys.nodes, "garbage")
+    assert sampler.all()[2:] == (UNKNOWN, UNKNOWN, UNKNOWN)

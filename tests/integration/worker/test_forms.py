@@ -13,7 +13,6 @@ from tests.support.wait import auntil
 from tests.support.worker import Bench
 from tqd import Context, Task, TaskFailed, TaskState
 from tqd.errors import TaskError
-from tqd.wire.messages import Beat
 
 
 @dataclass
@@ -289,8 +288,7 @@ def test_the_beat_tells_what_was_done(bench: Bench) -> None:
         beat = worker.channel.last
         assert (beat.slots, beat.busy) == (2, 0)
         assert (beat.done, beat.failed, beat.retried, beat.released) == (3, 1, 1, 0)
-        runs = [message.runs for message in worker.channel.messages if isinstance(message, Beat)]
-        assert sum(count for run in runs for count in run.values()) == 5
         assert beat.rss_bytes > 0
+        assert 0.0 < beat.busy_slot_s < beat.slot_s
 
     bench.run(scenario())

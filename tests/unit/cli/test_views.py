@@ -201,8 +201,35 @@ def test_a_queue_is_shown_with_its_figures() -> None:
             [queue(ready=1_234_567_890), queue("x", ready=None, claimed=None, oldest_s=None)], None
         )
     ]
-    assert full.split() == ["default", "1,234,567,890", "30", "16", "4s"]
-    assert empty.split() == ["x", "-", "30", "-", "-"]
+    assert full.split() == ["default", "1,234,567,890", "30", "16", "4s", *["-"] * 5]
+    assert empty.split() == ["x", "-", "30", "-", "-", *["-"] * 5]
+
+
+def test_a_queue_is_shown_with_its_last_minute() -> None:
+    lately = {
+        "arrivals_per_s": 12.34, "rate_per_s": 11.0, "error_rate": 0.054, "run_p95_s": 0.0213,
+        "wait_p95_s": 12.6,
+    }  # fmt: skip
+    _, row = view_tables.queues([queue(**lately)], None)
+    assert plain(row).split()[5:] == ["12/s", "11/s", "5", "%", "21", "ms", "12", "s"]
+    assert ("5 %", Tone.BAD) in row
+
+
+def test_the_last_minute_is_told_in_one_line() -> None:
+    minute = {
+        "span_s": 61.2, "rate_per_s": 3.25, "error_rate": 0.0, "worker_utilization": 0.621,
+        "run_p95_s": 0.5, "wait_p95_s": None,
+    }  # fmt: skip
+    shown = plain(view_head.lately(status(windows={"1m": minute}), None))
+    assert shown == "last 1 min 1 s: 3.2/s · 0 % errors · slots 62 % busy · run p95 500 ms · wait p95 -"
+    together = status(windows={"1m": minute}, namespace={"nodes": 3, "workers": 12})
+    assert plain(view_head.lately(together, None)).endswith("· 3 daemons with 12 workers")
+    assert view_head.lately(status(), None) == [], "an older daemon does not tell"
+
+
+def test_what_is_left_of_the_memory_is_told() -> None:
+    picture = status(memory={"headroom_bytes": 104_857_600})
+    assert "· 100.0 MB left ·" in plain(view_head.memory(picture, None, drawn=False))
 
 
 def test_queues_in_one_line_make_no_sum_of_what_is_not_known() -> None:

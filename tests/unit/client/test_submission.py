@@ -63,10 +63,11 @@ def delay_s(*, known: bool, options: TaskOptions = NO_OPTIONS, **when: Any) -> f
     return decode_envelope(new_task(Call(route, (1,), {}), ID, 5000, 10_000).envelope).options.delay_s
 
 
-def test_a_delay_travels_only_when_clocks_count_from_it_or_may() -> None:
+def test_a_delay_travels_as_clocks_and_the_wait_count_from_its_end() -> None:
     eta = datetime.fromtimestamp(12.5, UTC)
-    assert delay_s(known=True, delay=2) is None
-    assert delay_s(known=True, eta=eta) is None
+    assert delay_s(known=True, delay=2) == 2.0
+    assert delay_s(known=True, eta=eta) == 7.5
+    assert delay_s(known=True, eta=datetime.fromtimestamp(4.5, UTC)) is None
     assert delay_s(known=True, options=TaskOptions(expires_s=60.0), delay=2) == 2.0
     assert delay_s(known=True, options=TaskOptions(deadline_s=60.0), eta=eta) == 7.5
     assert delay_s(known=False, delay=2) == 2.0

@@ -34,9 +34,12 @@ def other(setting: Setting) -> Any:
         "logging.level": "warn",
         "logging.format": "json",
         "queues.order": "weighted",
+        "autoscaler.mode": "advise",
     }
     if setting.kind is Kind.SWITCH:
         return not setting.default
+    if setting.kind is Kind.NUMBER and (setting.high or 2) <= 1:
+        return 0.55
     return own.get(setting.key, OTHERS[setting.kind])
 
 
@@ -49,7 +52,10 @@ def some_config(dice: random.Random, path: str) -> Config:
     file: dict[str, Any] = {}
     for setting in SETTINGS:
         if dice.random() < 0.5:
-            file.setdefault(setting.section, {})[setting.name] = other(setting)
+            table = file
+            for part in setting.key.split(".")[:-1]:
+                table = table.setdefault(part, {})
+            table[setting.field] = other(setting)
     return parse([(path, file)], {}, {}, 2)
 
 

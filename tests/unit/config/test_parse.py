@@ -78,6 +78,8 @@ def test_a_flag_may_be_text_or_a_value() -> None:
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_every_setting_can_be_set_by_its_variable(setting: Any) -> None:
     text = setting.choices[0] if setting.choices else EXAMPLES[setting.kind]
+    if setting.kind is Kind.NUMBER and (setting.high or 2) <= 1:
+        text = "0.5"
     text = {"tasks.app": "shop:tq"}.get(setting.key, text)
     config = parse([], {setting.variable: text}, {}, 2)
     assert config.origins[setting.key] == f"environment {setting.variable}"
@@ -93,6 +95,10 @@ def test_every_setting_can_be_set_by_its_variable(setting: Any) -> None:
         ("INITIAL_WORKER_COUNT", "7", "workers.initial_count", 7),
         ("TASK_QUEUE_WORKERS", "7", "workers.initial_count", 7),
         ("TQD_WORKERS", "7", "workers.initial_count", 7),
+        ("TASK_QUEUE_AUTOSCALER_ENABLED", "true", "autoscaler.enabled", True),
+        ("TASK_QUEUE_AUTOSCALER_MIN_WORKERS", "3", "autoscaler.min_workers", 3),
+        ("TASK_QUEUE_AUTOSCALER_MAX_WORKERS", "30", "autoscaler.max_workers", 30),
+        ("TASK_QUEUE_ADAPTIVE_THRESHOLDS", "no", "autoscaler.enable_adaptive_thresholds", False),
         ("TQD_TASK_MODULES", "a.b, c", "tasks.modules", ("a.b", "c")),
         ("LOG_LEVEL", "DEBUG", "logging.level", "debug"),
         ("LOG_FORMAT", "json", "logging.format", "json"),

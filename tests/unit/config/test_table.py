@@ -28,16 +28,16 @@ TYPES = {
 
 def test_the_table_and_the_model_have_the_same_settings() -> None:
     modelled = [f"{name}.{field.name}" for name, section in SECTIONS.items() for field in fields(section)]
-    assert [setting.key for setting in SETTINGS] == modelled
+    assert [f"{setting.section}.{setting.field}" for setting in SETTINGS] == modelled
 
 
 def test_the_config_has_every_section() -> None:
-    assert [field.name for field in fields(Config)] == [*SECTIONS, "origins"]
+    assert [field.name for field in fields(Config)] == [*SECTIONS, "origins", "warnings"]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
 def test_the_model_has_the_type_of_the_table(setting: Setting) -> None:
-    assert get_type_hints(SECTIONS[setting.section])[setting.name] == TYPES[setting.kind]
+    assert get_type_hints(SECTIONS[setting.section])[setting.field] == TYPES[setting.kind]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)

@@ -14,7 +14,8 @@ _IDLE: dict[str, Any] = {
     "slots": 4, "busy": 0, "done": 0, "failed": 0, "retried": 0, "released": 0, "superseded": 0,
     "discarded": 0,
     "expired": 0,
-    "lag_ms": 0.0, "rss_bytes": 1000, "oldest_s": 0.0, "runs": {}, "claiming": True, "names": [],
+    "lag_ms": 0.0, "rss_bytes": 1000, "oldest_s": 0.0, "claiming": True, "names": [], "busy_slot_s": 0.0,
+    "slot_s": 0.0,
 }  # fmt: skip
 
 

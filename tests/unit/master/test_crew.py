@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.master.builders import beat, keeper_beat
+from tests.unit.master.builders import keeper_beat
 from tqd.master.crew import RATE_WINDOW_S, Depths, Member, Rate, Totals
-from tqd.metrics.histogram import Histogram
+from tqd.metrics.ledger import Entry
 from tqd.system.fork import Child
 from tqd.wire.messages import Blocked, HardDeadline, Sampled, WorkerGone, encode_message
 
@@ -104,33 +104,16 @@ def test_a_long_reason_still_fits_a_frame() -> None:
 # -- totals ---------------------------------------------------------------------------------------
 
 
-def test_totals_grow_by_what_was_done_between_two_beats() -> None:
-    totals = Totals()
-    first = beat(done=3, failed=1, retried=1, released=1, superseded=1)
-    totals.advance(None, first)
-    totals.advance(
-        first, beat(done=10, failed=3, retried=4, released=5, superseded=6, discarded=2, expired=8)
-    )
-    assert (totals.done, totals.failed, totals.retried) == (10, 3, 4)
-    assert (totals.released, totals.superseded, totals.discarded, totals.expired) == (5, 6, 2, 8)
-
-
-def test_a_replaced_workers_counts_are_kept() -> None:
-    totals = Totals()
-    totals.advance(None, beat(done=100))
-    totals.advance(None, beat(done=5))
-    assert totals.done == 105
-
-
-def test_run_times_of_all_workers_are_merged() -> None:
+def test_totals_grow_by_what_a_ledger_grew_by() -> None:
     totals = Totals()
     for _ in range(2):
-        runs = Histogram()
-        runs.add(0.1)
-        totals.advance(None, beat(runs=runs.take()))
-    assert sum(totals.runs.counts.values()) == 2
-    median = totals.runs.quantile_s(0.5)
-    assert median is not None and 0.08 < median < 0.13
+        entry = Entry("mail", "default")
+        entry.done, entry.run_s, entry.runs = 5, 0.5, {60: 5}
+        entry.counters = [1, 2, 0, 3, 4, 5, 6]
+        totals.enter(entry)
+    assert (totals.done, totals.failed, totals.retried, totals.timed_out) == (10, 2, 4, 6)
+    assert (totals.discarded, totals.released, totals.expired) == (8, 10, 12)
+    assert totals.runs.counts == {60: 10}
 
 
 def test_reclaimed_tasks_are_counted_over_keepers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Hear
 from tqd.master.journal import Journal
 from tqd.master.plan import Limits
 from tqd.master.reports import PSS_CLOSE, PSS_EVERY_S, Reports
+from tqd.metrics.ledger import FAILED, LEDGER_BYTES, Ledger
 from tqd.system.fork import Child
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import Blocked, Failed, HardDeadline, Message, Ready, Sampled
@@ -34,7 +36,10 @@ class Case:
         self.events: list[Event] = []
         self.journal = Journal(Log(), lambda: "now")
         self.reports = Reports(world.fleet, self.journal, self.events.append, ("default",))
-        self.member = Member(SEAT, Child(os.getpid(), -1, -1, -1, -1), "name", monotonic() - 100)
+        memory = mmap.mmap(-1, LEDGER_BYTES)
+        self.page = Ledger(memory).page("mail", "default")
+        child = Child(os.getpid(), -1, -1, -1, -1, memory)
+        self.member = Member(SEAT, child, "name", monotonic() - 100)
         self.readings = 0
         monkeypatch.setattr(ProcessMemory, "pss_bytes", lambda usage, pid: self._pss(pid))
 
@@ -64,7 +69,12 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
 
 def test_a_beat_is_counted_kept_and_heard(case: Case) -> None:
     began = monotonic()
+    for _ in range(5):
+        case.page.done(0.1)
     assert case.take(beat(busy=2, done=5, claiming=False)) == [Heard(SEAT, 2, 5, False)]
+    for _ in range(3):
+        case.page.done(0.1)
+    case.page.add(FAILED)
     last = beat(busy=1, done=8, failed=1)
     assert case.take(last) == [Heard(SEAT, 1, 8, True)]
     assert (case.reports.totals.done, case.reports.totals.failed) == (8, 1)
@@ -157,7 +167,7 @@ def test_a_child_that_cannot_start_says_why(case: Case) -> None:
 def test_a_sample_is_kept_and_no_longer_owed(case: Case) -> None:
     before, depths = monotonic(), case.reports.depths
     depths.asked_at = before
-    sample = Sampled([[1, 2, 3, 4]], 5)
+    sample = Sampled([[1, 2, 3, 4, 0, 9]], 5)
     assert case.take(sample) == []
     assert depths.sample is sample and depths.at >= before
     assert case.owed is None

@@ -16,7 +16,9 @@ from tqd.master.fleet import Phase
 from tqd.master.plan import Limits
 from tqd.master.reloads import LastReload, Reloads
 from tqd.master.status import REDIS_DOWN_S, SILENT_AFTER_S, Identity, Sight, picture, state, summary
+from tqd.master.telemetry import Telemetry
 from tqd.metrics.histogram import Histogram
+from tqd.metrics.ledger import Entry
 from tqd.system.fork import Child
 from tqd.system.memory import MemoryState
 from tqd.wire.messages import Sampled
@@ -29,7 +31,9 @@ WHO = Identity(
     app="shop:tq",
     redis_url="redis://h",
 )
-MEMORY = MemoryState(limit_bytes=100, used_bytes=40, origin="cgroup v2 /tqd", pressure_some_avg10=1.5)
+MEMORY = MemoryState(
+    limit_bytes=100, used_bytes=40, origin="cgroup v2 /tqd", pressure_some_avg10=1.5, free_bytes=60
+)
 NO_MEMORY = MemoryState(limit_bytes=None, used_bytes=None, origin="unknown", pressure_some_avg10=None)
 CRASH = 70
 
@@ -41,6 +45,7 @@ class Scene:
         self.world = world
         self.crew: dict[str, Member] = {}
         self.totals = Totals()
+        self.telemetry = Telemetry(self.totals, world.now)
         self.depths = Depths(queues)
         self.reloads = Reloads(launch(), lambda current: (current, ()))
         self.memory = MEMORY
@@ -57,7 +62,16 @@ class Scene:
 
     def look(self, after_s: float = 0.0) -> dict[str, Any]:
         sight = Sight(
-            self.world.fleet, self.crew, self.totals, self.depths, self.reloads, self.memory, self.events, 77
+            self.world.fleet,
+            self.crew,
+            self.totals,
+            self.depths,
+            self.reloads,
+            self.memory,
+            self.events,
+            77,
+            self.telemetry,
+            {"mode": "off"},
         )
         now = self.world.now + after_s
         return json.loads(json.dumps(picture(WHO, sight, 990.0, now)))  # type: ignore[no-any-return]
@@ -111,7 +125,13 @@ def test_what_is_not_known_is_null() -> None:
     assert (status["queues"], status["dead_letters"], status["sampled_s_ago"]) == ([], None, None)
     assert {status["totals"][key] for key in ("run_p50_s", "run_p95_s", "rate_per_s")} == {None}
     assert (status["reload"], status["last_reload"]) == (None, None)
-    memory = {"limit_bytes": None, "used_bytes": None, "origin": "unknown", "pressure_some_avg10": None}
+    memory = {
+        "limit_bytes": None,
+        "used_bytes": None,
+        "headroom_bytes": None,
+        "origin": "unknown",
+        "pressure_some_avg10": None,
+    }
     assert status["memory"] == memory
 
 
@@ -145,7 +165,8 @@ def test_the_daemon_is_shown_with_its_figures() -> None:
     }  # fmt: skip
     assert (status["target"], status["generation"], status["events"]) == (2, 1, [{"event": "worker ready"}])
     assert status["memory"] == {
-        "limit_bytes": 100, "used_bytes": 40, "origin": "cgroup v2 /tqd", "pressure_some_avg10": 1.5,
+        "limit_bytes": 100, "used_bytes": 40, "headroom_bytes": 60, "origin": "cgroup v2 /tqd",
+        "pressure_some_avg10": 1.5,
     }  # fmt: skip
     assert status["keeper"] == {
         "pid": scene.world.processes["keeper"].pid, "state": "ready", "rss_bytes": 2000, "beat_s_ago": 1.3,
@@ -158,10 +179,10 @@ def test_totals_are_shown() -> None:
     runs = Histogram()
     for duration_s in (*[0.1] * 10, *[3.0] * 9, 100.0):
         runs.add(duration_s)
-    first = beat(
-        done=3, failed=1, retried=2, released=4, superseded=5, discarded=7, expired=6, runs=runs.take()
-    )
-    scene.totals.advance(None, first)
+    entry = Entry("mail", "default")
+    entry.done, entry.counters, entry.runs = 3, [1, 2, 0, 8, 7, 4, 6], runs.take()
+    scene.totals.enter(entry)
+    scene.totals.superseded = 5
     scene.totals.advance_keeper(None, keeper_beat(6))
     for now, done in ((0.0, 0), (3.0, 1)):
         scene.totals.rate.add(now, done)
@@ -170,7 +191,7 @@ def test_totals_are_shown() -> None:
     assert 2.5 < totals.pop("run_p95_s") < 3.6
     assert totals == {
         "done": 3, "failed": 1, "retried": 2, "released": 4, "superseded": 5, "reclaimed": 6,
-        "discarded": 7, "expired": 6, "rate_per_s": 0.33,
+        "discarded": 7, "expired": 6, "timed_out": 8, "rate_per_s": 0.33,
     }  # fmt: skip
 
 
@@ -180,9 +201,13 @@ def test_totals_are_shown() -> None:
 def test_queues_are_named_in_the_order_of_the_configuration() -> None:
     scene = running()
     scene.depths.names = ("high", "default", "low")
-    rows = [[3, 4, 1, 2500, 0], [0, -1, -1, -1, -1], [1, 0, 0, 0, 1]]
+    rows = [[3, 4, 1, 2500, 0, 9], [0, -1, -1, -1, -1, -1], [1, 0, 0, 0, 1, 0]]
     scene.depths.sample, scene.depths.at = Sampled(rows, 5), scene.world.now - 2
     status = scene.look(1.23456)
+    figures = ("arrived", "arrivals_per_s", "rate_per_s", "error_rate", "run_p95_s", "wait_p95_s")
+    assert [{key: row.pop(key) for key in figures} for row in status["queues"]] == [
+        dict.fromkeys(figures) | {"arrived": arrived} for arrived in (9, None, 0)
+    ]
     assert status["queues"] == [
         {"name": "high", "ready": 3, "scheduled": 4, "claimed": 1, "oldest_s": 2.5, "paused": False},
         {
@@ -194,7 +219,7 @@ def test_queues_are_named_in_the_order_of_the_configuration() -> None:
     assert (status["dead_letters"], status["sampled_s_ago"]) == (5, 3.235)
 
 
-@pytest.mark.parametrize("rows", [[], [[1, 2, 3, 4]] * 2])
+@pytest.mark.parametrize("rows", [[], [[1, 2, 3, 4, 0, 0]] * 2])
 def test_figures_of_another_number_of_queues_are_not_shown(rows: list[list[int]]) -> None:
     scene = running()
     scene.depths.sample, scene.depths.at = Sampled(rows, 5), scene.world.now

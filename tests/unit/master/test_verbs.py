@@ -10,7 +10,27 @@ import pytest
 
 from tqd.master.control import Answer
 from tqd.master.events import Haste
-from tqd.master.verbs import MOST_EVENTS, MOST_WORKERS, by_signal, serve
+from tqd.master.verbs import MOST_DECISIONS, MOST_WORKERS, by_signal, serve
+
+
+class Scaling:
+    """What decides about the number of workers; `calls` is what is done to it."""
+
+    def __init__(self, acting: bool = False) -> None:
+        self.acting = acting
+        self.calls: list[tuple[object, ...]] = []
+
+    def decisions(self, count: int) -> list[dict[str, object]]:
+        return [{"sentence": "held"}][:count]
+
+    def thresholds(self) -> dict[str, object]:
+        return {"factor": 1.0}
+
+    def freeze(self, frozen: bool) -> None:
+        self.calls.append(("freeze", frozen))
+
+    def reset(self) -> None:
+        self.calls.append(("reset",))
 
 
 class Recorder:
@@ -21,6 +41,7 @@ class Recorder:
         self.workers = workers
         self.news = news
         self.stopping = False
+        self.scaling = Scaling()
 
     def ask_status(self, answer: Answer) -> None:
         self.calls.append(("status",))
@@ -74,7 +95,9 @@ def test_status_is_the_picture() -> None:
 @pytest.mark.parametrize(("arguments", "count"), [({}, 20), ({"count": 1}, 1), ({"count": 200}, 200)])
 def test_why_tells_the_last_events(arguments: dict[str, object], count: int) -> None:
     daemon = Recorder()
-    assert ask(daemon, "why", **arguments) == [{"events": [{"event": "first"}, {"event": "last"}]}]
+    (answer,) = ask(daemon, "why", **arguments)
+    assert answer["events"] == [{"event": "first"}, {"event": "last"}]
+    assert answer["decisions"] == [{"sentence": "held"}]
     assert daemon.calls == [("events", count)]
 
 
@@ -155,7 +178,7 @@ NO_WORDS = [7, 1.5, True, [], ["now"], {}, {"now": 1}]
 
 @pytest.mark.parametrize("verb", [None, "", "Status", "statuses", *NO_WORDS])
 def test_an_unknown_verb_is_told_which_there_are(verb: object) -> None:
-    verbs = "status, why, stop, reload, scale, quiet, resume"
+    verbs = "status, why, thresholds, stop, reload, scale, quiet, resume"
     assert refused(verb) == f"unknown verb {verb!r}; the verbs are: {verbs}"
 
 
@@ -165,9 +188,9 @@ def test_a_request_without_a_verb_is_told_the_same() -> None:
     assert "unknown verb None" in str(answers[0]["error"])
 
 
-@pytest.mark.parametrize("count", [0, -1, MOST_EVENTS + 1, 1.5, "20", None, []])
+@pytest.mark.parametrize("count", [0, -1, MOST_DECISIONS + 1, 1.5, "20", None, []])
 def test_why_wants_a_count_within_its_bounds(count: object) -> None:
-    assert refused("why", count=count) == f"count is {count!r}: it is a whole number from 1 to 200"
+    assert refused("why", count=count) == f"count is {count!r}: it is a whole number from 1 to 1000"
 
 
 @pytest.mark.parametrize("how", ["", "later", None, *NO_WORDS])
@@ -241,3 +264,27 @@ def test_a_stopping_daemon_is_not_told_how_to_go_on(verb: str) -> None:
     (answer,) = ask(daemon, verb, workers=3)
     assert answer["ok"] is False and "stopping" in answer["error"]
     assert daemon.calls == []
+
+
+# -- thresholds ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "calls"),
+    [("show", []), ("freeze", [("freeze", True)]), ("thaw", [("freeze", False)]), ("reset", [("reset",)])],
+)
+def test_thresholds_are_shown_after_what_is_asked_for(what: str, calls: list[object]) -> None:
+    daemon = Recorder()
+    assert ask(daemon, "thresholds", do=what) == [{"ok": True, "factor": 1.0}]
+    assert daemon.scaling.calls == calls
+
+
+def test_what_cannot_be_done_to_thresholds_is_refused_with_what_can() -> None:
+    assert "show, freeze, thaw, reset" in refused("thresholds", do="melt")
+
+
+def test_with_an_autoscaler_a_number_of_workers_holds_for_a_while_and_that_is_said() -> None:
+    daemon = Recorder()
+    daemon.scaling.acting = True
+    (answer,) = ask(daemon, "scale", workers=4)
+    assert "for 10 minutes, then the autoscaler decides alone again" in answer["text"]

@@ -35,7 +35,7 @@ KEYS = Keys("ns")
 LUA = Path(calls.__file__).parent / "lua"
 LUA_LINES = 80
 """The ceiling; the aim is 55."""
-LONGER = {"claim.lua": 125, "enqueue_unique.lua": 95}
+LONGER = {"claim.lua": 130, "enqueue_unique.lua": 100}
 """Each is one transition and cannot be two: the claim with the due, the paused, the limited and the lost, the
 other with a task that may wait anywhere."""
 COUNTS = Counts(1, 2, 3)

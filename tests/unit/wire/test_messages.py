@@ -80,12 +80,12 @@ LARGEST = [
         slots=COUNT, busy=COUNT, done=COUNT, failed=COUNT, retried=COUNT, released=COUNT, superseded=COUNT,
         discarded=COUNT,
         expired=COUNT,
-        lag_ms=1e9, rss_bytes=COUNT, oldest_s=1e9, runs={bucket: COUNT for bucket in range(140)},
-        claiming=False, names=[[WIDE * 100, 10_000]] * 5,
+        lag_ms=1e9, rss_bytes=COUNT, oldest_s=1e9, claiming=False, names=[[WIDE * 100, 10_000]] * 5,
+        busy_slot_s=1e9, slot_s=1e9,
     ),
     HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
     Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
-    Sampled([[COUNT] * 5] * 64, COUNT),
+    Sampled([[*[COUNT] * 6, 2**32 - 1]] * 64, COUNT, COUNT, COUNT, COUNT, 1e9),
 ]  # fmt: skip
 
 

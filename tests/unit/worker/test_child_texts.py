@@ -26,4 +26,4 @@ def test_a_short_text_is_kept_and_a_long_one_keeps_both_ends() -> None:
 
 
 def test_a_sample_of_as_many_queues_as_there_may_be_fits_a_frame() -> None:
-    assert encode_message(Sampled([[2**40] * 5] * 64, 2**40))
+    assert encode_message(Sampled([[*[2**40] * 6, 2**32 - 1]] * 64, 2**40))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.store_driver import identity
 from tqd.app import Handler
+from tqd.metrics.ledger import LEDGER_BYTES, Ledger
 from tqd.task.claim import Claim
 from tqd.task.model import DEFAULTS, NO_OPTIONS
 from tqd.worker.inflight import Attempt, Inflight
@@ -16,7 +17,8 @@ HANDLER = Handler("work", work, NO_OPTIONS)
 
 
 def attempt(number: int, started: float = 0.0) -> Attempt:
-    made = Attempt(Claim(identity(number), b"1:0:0:default", b""), HANDLER, DEFAULTS, [], {})
+    claim = Claim(identity(number), b"1:0:0:default", b"")
+    made = Attempt(claim, HANDLER, DEFAULTS, [], {}, Ledger(bytearray(LEDGER_BYTES)).page("work", "default"))
     made.started = started
     return made
 
@@ -40,7 +42,7 @@ def test_an_attempt_is_let_go_once() -> None:
 
 def test_a_thread_that_did_not_return_keeps_its_slot() -> None:
     inflight = Inflight(2)
-    inflight.strays += 1
+    inflight.stray(0.0)
     assert (inflight.busy, inflight.free, len(inflight)) == (1, 1, 0)
 
 

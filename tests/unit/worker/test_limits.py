@@ -13,6 +13,7 @@ from typing import Any
 from tests.support.store_driver import identity
 from tqd.app import Handler
 from tqd.clock import monotonic
+from tqd.metrics.ledger import LEDGER_BYTES, Ledger
 from tqd.task.claim import Claim
 from tqd.task.model import DEFAULTS, NO_OPTIONS, TaskOptions
 from tqd.task.outcome import Done
@@ -55,7 +56,8 @@ class Scene:
 
     def watch(self, number: int, limit_s: float, **options: float) -> Attempt:
         chosen = TaskOptions(hard_timeout_s=limit_s, **options).over(DEFAULTS)  # type: ignore[arg-type]
-        attempt = Attempt(Claim(identity(number), b"1:0:0:default", b""), HANDLER, chosen, [], {})
+        page = Ledger(bytearray(LEDGER_BYTES)).page("work", "default")
+        attempt = Attempt(Claim(identity(number), b"1:0:0:default", b""), HANDLER, chosen, [], {}, page)
         attempt.started = monotonic()
         runner = self.runners[number] = asyncio.get_running_loop().create_future()
         attempt.runner = runner  # type: ignore[assignment]

@@ -9,7 +9,8 @@
 -- The last 3 KEYS: unique hash key -> id, keyed hash id -> scope and key, cancels hash id -> ms:reason
 -- Of a queue with limits also running:<queue>, rate:<queue> and flow:<queue> (see parts/limits.lua) and
 -- claims:<worker> of others, and where its keys have limits those of parts/key_rooms.lua and parts/lines.lua, by
--- the prefix of KEYS[6]: so that no other queue pays for them. Suspects wait for no key.
+-- the prefix of KEYS[6]: so that no other queue pays for them. Suspects wait for no key. Of one of which
+-- tasks came due also arrived, hash queue -> tasks that became ready.
 -- ARGV[1] worker id    ARGV[2] now, ms of Redis's clock    ARGV[3] credit, tasks wanted in all (0 to 1000)
 -- ARGV[4] tasks promoted per queue at most    ARGV[5..] for each queue: name, tasks taken from it at most
 -- Returns {-1} when the worker is fenced off, else {ms of the next look (a task is due, or a limit may have
@@ -61,6 +62,7 @@ for i = 1, (#KEYS - 9) / 3 do
       local ripe = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, ARGV[4])
       redis.call('ZREM', due, unpack(ripe))
       waiting = redis.call('RPUSH', ready, unpack(ripe))
+      redis.pcall('HINCRBY', prefix .. 'arrived', queue, #ripe)
       head = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
     end
     look_again(tonumber(head[2]))

@@ -4,13 +4,13 @@
 -- KEYS[3] ready:<queue>   list of ids
 -- KEYS[4] bell:<queue>    list, at most one token
 -- KEYS[5] limits          hash queue -> max depth:...; of a queue with a depth also due:<queue>,
---                         holding and flow:<queue> are read, by the prefix of this key
+--                         holding and flow:<queue> are read, by the prefix of this key; arrived is written
 -- ARGV[1] number of this call, rising by producer
 -- ARGV[2] s that the producer's number is remembered
 -- ARGV[3..] id, envelope, id, envelope, ... (1 to 1000 tasks)
 -- Returns the number of tasks stored; 0 when this call was stored before (its reply was lost). When the
 -- queue would hold more than its depth, ready (held back, too) and scheduled, nothing is stored: {tasks there, depth, flow or ''}.
--- Cost: O(tasks), 7 commands; 4 more when the queue has a depth.
+-- Cost: O(tasks), 8 commands; 4 more when the queue has a depth.
 local last = redis.call('GET', KEYS[1])
 if last and tonumber(last) >= tonumber(ARGV[1]) then
   return 0
@@ -37,4 +37,5 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 if ringing == 0 then
   redis.call('RPUSH', KEYS[4], 1)
 end
+redis.pcall('HINCRBY', prefix .. 'arrived', queue, #ids) -- a key of another kind stops no task
 return #ids

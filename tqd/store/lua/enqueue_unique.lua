@@ -4,7 +4,7 @@
 -- KEYS[4] errors    hash id -> errors         KEYS[5] cancels   hash id -> ms:reason
 -- KEYS[6] unique    hash key -> id            KEYS[7] keyed     hash id -> scope (s or d) and key
 -- KEYS[8] ready:<queue> list    KEYS[9] due:<queue> zset id -> ms    KEYS[10] bell:<queue> list
--- KEYS[11] limits hash queue -> max depth:...; of a queue with a depth also flow:<queue>, by its prefix;
+-- KEYS[11] limits hash queue -> max depth:...; of a queue with a depth also flow:<queue>, by its prefix; arrived;
 -- of a task with a limit key that is to be replaced also the line in which it may wait (see parts/lines.lua)
 -- ARGV[1] number of this call, rising by producer    ARGV[2] s that it is remembered
 -- ARGV[3] ids of the ready list looked through from either end, for a task that is to be replaced
@@ -31,7 +31,7 @@ local function line_of(envelope)
   return key and prefix .. 'held:' .. queue .. ':' .. key
 end
 local function next_due() return redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] end
-local head, ring, answer = next_due(), false, {}
+local head, ring, answer, arrived = next_due(), false, {}, 0
 local function waits(id) -- returns where; for a list also from which end it was found
   if redis.call('ZSCORE', due, id) then return due end
   for _, list in ipairs({ ready, line_of(redis.call('HGET', KEYS[2], id)) }) do
@@ -42,8 +42,7 @@ local function waits(id) -- returns where; for a list also from which end it was
 end
 local function put(id, due_ms)
   if due_ms > 0 then redis.call('ZADD', due, due_ms, id) return end
-  redis.call('RPUSH', ready, id)
-  ring = true
+  redis.call('RPUSH', ready, id) ring, arrived = true, arrived + 1
 end
 local depth = tonumber(string.match(redis.call('HGET', KEYS[11], queue) or '', '^(%d+):')) or 0
 if depth > 0 then
@@ -86,10 +85,12 @@ for i = 4, #ARGV, 5 do
       if place == due then redis.call('ZREM', due, id) else redis.call('LREM', place, rank, id) end
       if place ~= due and place ~= ready then line_shortened(prefix, place, 1) end
       put(id, due_ms)
+      if place ~= due and due_ms == 0 then arrived = arrived - 1 end -- it had arrived before
     end
   end
   answer[#answer + 1], answer[#answer + 2] = id, word
 end
+if arrived > 0 then redis.pcall('HINCRBY', prefix .. 'arrived', queue, arrived) end
 redis.call('SET', KEYS[1], cmsgpack.pack({ tonumber(ARGV[1]), answer }), 'EX', ARGV[2])
 if ringing == 0 and (ring or next_due() ~= head) then redis.call('RPUSH', KEYS[10], 1) end
 return answer

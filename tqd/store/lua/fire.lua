@@ -2,7 +2,7 @@
 -- KEYS[1] cron  hash name -> <app>\n<schedule>     KEYS[2] cron:last  hash name -> ms:fingerprint
 -- KEYS[3] task  hash id -> envelope   KEYS[4] ready:<queue>  list of ids   KEYS[5] bell:<queue>  list, at most one token
 -- KEYS[6] attempts  hash id -> fence:attempts:crashes   KEYS[7] unique hash key -> id   KEYS[8] keyed hash id -> scope and key
--- KEYS[9] limits  hash queue -> max depth:...; of a queue with a depth also due:<queue> and holding, by its prefix
+-- KEYS[9] limits  hash queue -> max depth:...; of a queue with a depth also due:<queue> and holding, by its prefix; arrived
 -- ARGV[1] name    ARGV[2] the schedule as the caller knows it
 -- ARGV[3] scope (s or d) and key of a unique task, '' for none: while its key is taken, slots pass without a task
 -- ARGV[4..] slot ms, id, envelope, ... (1 to 1000), in the order of the slots
@@ -47,5 +47,6 @@ for i = 4, #ARGV, 3 do
 end
 if last > before then redis.call('HSET', KEYS[2], ARGV[1], string.format('%d%s', last, rest or '')) end
 if stored > 0 and redis.pcall('LLEN', KEYS[5]) == 0 then redis.pcall('RPUSH', KEYS[5], 1) end
+if stored > 0 then redis.pcall('HINCRBY', prefix .. 'arrived', queue, stored) end
 if full then return { stored, last, 0, waiting + stored, depth } end
 return { stored, last, 0 }

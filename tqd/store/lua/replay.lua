@@ -1,6 +1,6 @@
 -- Makes dead letters of one queue tasks again: ready at its tail, with no attempt charged, and noted as replayed.
 -- KEYS[1] dead            zset id -> ms          KEYS[2] failure  hash id -> record
--- KEYS[3] task            hash id -> envelope    KEYS[4] attempts hash id -> fence:attempts:crashes
+-- KEYS[3] task (and arrived, by its prefix)  hash id -> envelope    KEYS[4] attempts hash id -> fence:attempts:crashes
 -- KEYS[5] ready:<queue>   list of ids            KEYS[6] bell:<queue>  list, at most one token
 -- KEYS[7..] for each task: replay:<id> hash (count, ms, call, fence), result:<id> string
 -- ARGV[1] name of the caller's run: with the same name a task is replayed once
@@ -14,7 +14,7 @@
 for k, size in pairs({ [2] = 'HLEN', [4] = 'HLEN', [5] = 'LLEN' }) do
   redis.call(size, KEYS[k]) -- a key of another kind fails here, before the first write
 end
-local chosen, replayed = {}, {}
+local chosen, replayed, arrived = {}, {}, 0
 for i = 4, #ARGV, 2 do
   local id, note = ARGV[i], KEYS[7 + (i - 4)]
   if redis.call('HGET', note, 'call') == ARGV[1] then
@@ -33,6 +33,7 @@ for _, i in ipairs(chosen) do
     redis.call('PEXPIRE', note, ARGV[3])
     redis.call('DEL', result) -- it says dead, to whoever waits from now on
     redis.call('RPUSH', KEYS[5], id)
+    arrived = arrived + 1
     redis.call('ZREM', KEYS[1], id)
     redis.call('HDEL', KEYS[2], id)
     replayed[#replayed + 1] = id
@@ -41,4 +42,6 @@ end
 if #chosen > 0 and redis.pcall('LLEN', KEYS[6]) == 0 then
   redis.pcall('RPUSH', KEYS[6], 1)
 end
+local prefix = string.sub(KEYS[3], 1, -5)
+if arrived > 0 then redis.pcall('HINCRBY', prefix .. 'arrived', string.sub(KEYS[5], #prefix + 7), arrived) end
 return replayed

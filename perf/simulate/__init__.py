@@ -1,0 +1,1 @@
+"""Policies that choose the number of workers, compared on traces in virtual time."""

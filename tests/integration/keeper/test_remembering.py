@@ -1,0 +1,47 @@
+"""What the keeper keeps for the master outlives both, and Redis's absence."""
+
+from __future__ import annotations
+
+from tests.integration.keeper.conftest import OURS
+from tests.integration.keeper.test_process import NAMESPACE, keeper
+from tests.support.redis_server import RedisServer
+from tests.support.wait import until
+from tqd.store.keys import Keys
+from tqd.wire.messages import Ready, Remember
+from tqd.wire.parts import Whole, parted
+
+KEY = Keys(NAMESPACE).scaling(OURS.name)
+
+
+def test_the_next_keeper_of_this_daemon_tells_what_was_kept(redis_server: RedisServer) -> None:
+    with keeper(redis_server.url) as forked:
+        assert forked.wait_for(Remember).data == b""
+        forked.wait_for(Ready)
+        for part in parted(b"one") + parted(b"two" * 5000):
+            forked.send(part)
+        until(lambda: redis_server.client.get(KEY) == b"two" * 5000, "the newest is kept")
+    assert 0 < redis_server.client.ttl(KEY) <= 30 * 86_400
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        whole = Whole()
+        told = [whole.take(one) for one in forked.messages if isinstance(one, Remember)]
+        assert told[-1] == b"two" * 5000
+
+
+def test_what_cannot_be_read_is_nothing_and_the_keeper_serves(redis_server: RedisServer) -> None:
+    redis_server.client.rpush(KEY, b"a list")
+    with keeper(redis_server.url) as forked:
+        assert forked.wait_for(Remember).data == b""
+        forked.wait_for(Ready)
+        forked.send(*parted(b"new"))
+        until(lambda: redis_server.client.type(KEY) == b"string", "it is replaced")
+        assert redis_server.client.get(KEY) == b"new"
+
+
+def test_what_is_given_while_redis_is_away_is_kept_when_it_is_back(redis_server: RedisServer) -> None:
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        redis_server.kill()
+        forked.send(*parted(b"lost?"))
+        redis_server.restart()
+        until(lambda: redis_server.client.get(KEY) == b"lost?", "it is kept", 20)

@@ -1,0 +1,53 @@
+"""The flags of `tqd simulate`."""
+
+from __future__ import annotations
+
+import argparse
+
+_MOST_WORKERS, _MOST_SLOTS = 1024, 10_000
+
+
+def simulate(verb: argparse.ArgumentParser) -> None:
+    """Add the trace and what may be varied."""
+    verb.add_argument(
+        "trace", metavar="TRACE",
+        help="CSV with the columns arrival_s, run_s, queue, name, or JSONL with these keys; -: from stdin",
+    )  # fmt: skip
+    verb.add_argument(
+        "-c", "--config", metavar="FILE", help="configuration file (else ./tqd.toml, /etc/tqd/tqd.toml)"
+    )
+    verb.add_argument("--fixed", type=_count, metavar="N", help="keep N workers, to compare with")
+    verb.add_argument("--workers", type=_count, metavar="N", help="begin with N (autoscaler.min_workers)")
+    verb.add_argument(
+        "--slots", type=_slots, metavar="N", help="slots of a worker (workers.max_concurrent_tasks)"
+    )
+    verb.add_argument(
+        "--boot", type=_boot, default=0.3, metavar="S", help="seconds until a new worker is ready (0.3)"
+    )
+    verb.add_argument("--svg", metavar="FILE", help="write a picture there")
+    verb.add_argument("--changes", action="store_true", help="tell each change with its reason")
+    verb.add_argument("--json", action="store_true", help="write one JSON object")
+
+
+def _count(text: str) -> int:
+    return _whole(text, 0, _MOST_WORKERS, "workers")
+
+
+def _slots(text: str) -> int:
+    return _whole(text, 1, _MOST_SLOTS, "slots")
+
+
+def _whole(text: str, low: int, high: int, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and low <= int(text) <= high):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {what}: it is {low} to {high}")
+    return int(text)
+
+
+def _boot(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: it is 0 to 3600 seconds")
+    return seconds

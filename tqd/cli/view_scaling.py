@@ -1,0 +1,96 @@
+"""Scaling decisions and thresholds as lines. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tqd.cli.figures import UNKNOWN, span
+from tqd.cli.lines import Column, Line, Piece, Tone, line, printable, table
+
+_TONES = {"up": Tone.GOOD, "down": Tone.NOTE}
+
+_SIGNALS = (
+    Column("signal", right=False),
+    Column("measured"),
+    Column("votes up above"),
+    Column("down below"),
+    Column("vote", right=False),
+)
+_THRESHOLDS = (
+    Column("threshold", right=False),
+    Column("set to"),
+    Column("learned"),
+    Column("least"),
+    Column("most"),
+)
+_LESSONS = (Column("ago"), Column("factor"), Column("missed"), Column("wasted"))
+
+
+def decision(one: Any) -> Line:
+    """Return a decision in one line: when, and its sentence."""
+    return [
+        (printable(str(one.get("at", ""))), Tone.FAINT),
+        ("  ", Tone.PLAIN),
+        (printable(str(one.get("sentence", ""))), _TONES.get(str(one.get("action")), Tone.PLAIN)),
+    ]
+
+
+def signals(one: Any) -> list[Line]:
+    """Return a table of what a decision was made from."""
+    rows = [_signal(name, row) for name, row in (one.get("signals") or {}).items()]
+    return table(_SIGNALS, rows, None) if rows else []
+
+
+def thresholds(answer: Any) -> list[Line]:
+    """Return each threshold as it was set and as it was learned, with its bounds, and the lessons."""
+    frozen = ", frozen" if answer.get("frozen") else ""
+    state = "adaptive" if answer.get("adaptive") else "fixed: autoscaler.enable_adaptive_thresholds is off"
+    rows = [
+        [
+            (printable(str(row.get("name", UNKNOWN))), Tone.PLAIN),
+            *((_number(row.get(key)), Tone.PLAIN) for key in ("configured", "effective", "low", "high")),
+        ]
+        for row in answer.get("thresholds") or []
+    ]
+    lines = [line(f"autoscaler: {answer.get('mode')}; thresholds: {state}{frozen}"), line("")]
+    lines += table(_THRESHOLDS, rows, None)
+    history = answer.get("history") or []
+    if history:
+        lines += [line(""), line("what was learned, the newest last")]
+        lines += table(_LESSONS, [_lesson(row) for row in history], None)
+    return lines
+
+
+def _signal(name: str, row: Any) -> list[Piece]:
+    vote = row.get("vote") or 0
+    word = {1: "up", -1: "down"}.get(vote, "")
+    if row.get("on"):
+        word = "no growth"
+    elif row.get("value") is None:
+        word = f"not known: {row.get('unknown')}" if row.get("unknown") else "not known"
+    unit = f" {row.get('unit')}" if row.get("unit") else ""
+    return [
+        (printable(name), Tone.PLAIN),
+        (_number(row.get("value")) + unit, Tone.PLAIN),
+        (_number(row.get("threshold")) + unit, Tone.PLAIN),
+        (_number(row.get("low")), Tone.PLAIN),
+        (printable(word), _TONES.get(word, Tone.PLAIN)),
+    ]
+
+
+def _lesson(row: Any) -> list[Piece]:
+    before, after = _number(row.get("before")), _number(row.get("after"))
+    return [
+        (span(row.get("s_ago")), Tone.PLAIN),
+        (f"{before} → {after}", Tone.PLAIN),
+        (_share(row.get("missed")), Tone.PLAIN),
+        (_share(row.get("wasted")), Tone.PLAIN),
+    ]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else UNKNOWN
+
+
+def _share(value: Any) -> str:
+    return f"{value:.0%}" if isinstance(value, int | float) else UNKNOWN

@@ -1,0 +1,103 @@
+"""What the master wants to know after a restart, kept in Redis: it cannot ask Redis itself.
+
+The keeper does not know what it means. The newest value wins; one that is on its way when Redis goes away is
+written when it is back. Decisions are a list, of which the last ones are kept. When there was no daemon of
+this name for `KEPT_S`, all is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from tqd.errors import StoreError, StoreMismatch
+from tqd.log import Log
+from tqd.wire.messages import Decided, Message, Remember
+from tqd.wire.parts import MOST_PARTS, PART_BYTES, Whole, parted
+
+KEPT_S = 30 * 86_400
+MOST_DECISIONS = 1000
+RECALLED_DECISIONS = 20
+RETRY_S = 1.0
+
+_MOST_WAITING = 100
+_MOST_DECISION_BYTES = 3_900
+
+
+class MemoryStore(Protocol):
+    """One value and one list for each daemon's name."""
+
+    async def remembered(self) -> bytes:
+        """Return what is kept for this daemon's name; empty when nothing is."""
+
+    async def remember(self, data: bytes, kept_s: int) -> None:
+        """Keep a value for this daemon's name."""
+
+    async def decisions(self, count: int) -> list[bytes]:
+        """Return the last decisions that were noted, the newest last."""
+
+    async def note_decision(self, data: bytes, most: int, kept_s: int) -> None:
+        """Note a decision."""
+
+
+class Remembering:
+    """`recall` once, `take` and `note` at any time; `run` until cancelled writes what was given."""
+
+    def __init__(self, store: MemoryStore, log: Log) -> None:
+        self._store = store
+        self._log = log
+        self._data: bytes | None = None
+        self._notes: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._given = asyncio.Event()
+        self._whole = Whole()
+
+    async def recall(self) -> list[Message]:
+        """Return what an earlier run has left, as the master is told; StoreUnavailable without Redis."""
+        try:
+            data = await self._store.remembered()
+            noted = await self._store.decisions(RECALLED_DECISIONS)
+        except StoreMismatch as error:
+            self._log.error("what an earlier run has learnt cannot be read", error=str(error))
+            data, noted = b"", []
+        if len(data) > MOST_PARTS * PART_BYTES:
+            data = b""  # nobody of ours wrote this
+        return [*(Decided(one) for one in noted if len(one) <= _MOST_DECISION_BYTES), *parted(data)]
+
+    def take(self, part: Remember) -> None:
+        """Take in a part; the last one has the value written, instead of one that was not written yet."""
+        data = self._whole.take(part)
+        if data is not None:
+            self._data = data
+            self._given.set()
+
+    def note(self, decision: bytes) -> None:
+        """Have a decision noted."""
+        self._notes.append(decision)
+        self._given.set()
+
+    async def run(self) -> None:
+        """Write what is given, until cancelled."""
+        told = False
+        while True:
+            await self._given.wait()
+            self._given.clear()
+            try:
+                await self._write()
+                told = False
+            except StoreError as error:
+                if not told:
+                    self._log.warning("what was learnt is not kept yet", error=str(error))
+                told = True
+                self._given.set()
+                await asyncio.sleep(RETRY_S)
+
+    async def _write(self) -> None:
+        while self._notes:
+            await self._store.note_decision(self._notes[0], MOST_DECISIONS, KEPT_S)
+            self._notes.popleft()
+        data = self._data
+        if data is not None:
+            await self._store.remember(data, KEPT_S)
+            if self._data is data:
+                self._data = None

@@ -1,0 +1,300 @@
+"""Auto-scaling in the master: has the queues sampled, steps the autoscaler, does and tells what it decides.
+
+What is decided is up to `tqd.scale`; here is when, from what, and what is remembered over a restart. The
+master does not wait for a sample: one that does not come makes the next decision one about old figures, and
+that is to hold.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tqd.clock import monotonic, wall_iso, wall_ms
+from tqd.config.autoscaler_settings import scale_settings
+from tqd.config.model import Config
+from tqd.master.children import Children
+from tqd.master.crew import Member
+from tqd.master.events import Event, RecycleAsked, ResizeAsked
+from tqd.master.fleet import Fleet, Phase
+from tqd.master.journal import Journal
+from tqd.master.measuring import Moment, measure, ready_counts
+from tqd.master.reports import Reports
+from tqd.master.seats import KEEPER, ChildState
+from tqd.scale import adapt, manual
+from tqd.scale.autoscaler import step
+from tqd.scale.decision import Decision
+from tqd.scale.saved import dump, load
+from tqd.scale.settings import Mode, ScaleSettings
+from tqd.scale.state import State
+from tqd.scale.telling import worth_telling
+from tqd.scale.thresholds import shown
+from tqd.system.memory import MemorySense
+from tqd.wire.messages import Decided, SampleEvery
+from tqd.wire.parts import parted
+
+KEPT = 1000
+"""Decisions that are kept, here and in Redis."""
+
+EMPTY_INTERVAL_S = 0.5
+"""How often the queues are looked at while there is no worker: nobody else hears the bell."""
+
+SAVE_S = 60.0
+"""How old may be what Redis has of the state, beside what was decided or ordered."""
+
+_FRESH = 0.9
+"""A step may come so much of an interval after the last one: samples are not exactly on time."""
+
+_LATE = 1.5
+_MOST_SAVED_BYTES = 1_048_576
+
+
+class Scaling:
+    """`after` does what is due; the other methods are what operators ask for."""
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        fleet: Fleet,
+        children: Children,
+        reports: Reports,
+        memory: MemorySense,
+        journal: Journal,
+        feed: Callable[[Event], None],
+        now: float,
+    ) -> None:
+        self._config = config
+        self._fleet = fleet
+        self._children = children
+        self._reports = reports
+        self._memory = memory
+        self._journal = journal
+        self._feed = feed
+        self._known = config(), scale_settings(config().autoscaler)
+        self._since = now
+        self._reloaded_at: float | None = None
+        self._state = State()
+        self._stepped_at = now
+        self._sampled_at = 0.0
+        self._before: dict[str, int] = {}
+        self._ordered: tuple[int, float] | None = None
+        self._saved_at = now
+        self._recalled = False
+        self._told: Decision | None = None
+        self._last: dict[str, Any] | None = None
+        self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
+
+    @property
+    def settings(self) -> ScaleSettings:
+        """Return the rules that hold now."""
+        config = self._config()
+        if config is not self._known[0]:
+            self._known = config, scale_settings(config.autoscaler)
+        return self._known[1]
+
+    @property
+    def acting(self) -> bool:
+        """Whether it changes the number of workers."""
+        return self.settings.mode is Mode.ACT
+
+    def next_deadline(self) -> float | None:
+        """Return when a step is due even without a sample, on the monotonic clock."""
+        settings = self.settings
+        if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
+            return None
+        return self._stepped_at + _LATE * settings.interval
+
+    def reloaded(self, now: float) -> None:
+        """Note that a new generation serves: what its workers need is not known yet."""
+        self._reloaded_at = now
+
+    def after(self, now: float) -> None:
+        """Do what is due after a round of events."""
+        self._recall(now)
+        settings = self.settings
+        self._order_samples(settings)
+        if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
+            return
+        if self._due(settings, now):
+            self._step(settings, now)
+
+    def ordered(self, workers: int, present: int, now: float) -> None:
+        """Take in an operator's number, which holds for a while."""
+        if self.settings.mode is not Mode.OFF:
+            self._state = replace(self._state, order=manual.order(workers, present, now))
+            self._save(now)
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def _order_samples(self, settings: ScaleSettings) -> None:
+        """Have each keeper sample as often as is needed."""
+        member = self._children.crew.get(KEEPER)
+        if member is None or self._fleet.seats[KEEPER].state is not ChildState.READY:
+            return
+        every_s = 0.0
+        if settings.mode is not Mode.OFF:
+            empty = not self._fleet.wanted.workers
+            every_s = min(settings.interval, EMPTY_INTERVAL_S) if empty else settings.interval
+        ordered = member.child.pid, every_s
+        if ordered != self._ordered and self._children.send(KEEPER, SampleEvery(every_s)):
+            self._ordered = ordered
+
+    def _due(self, settings: ScaleSettings, now: float) -> bool:
+        passed_s = now - self._stepped_at
+        if self._reports.depths.at > self._sampled_at:
+            return passed_s >= _FRESH * settings.interval or not self._fleet.wanted.workers
+        return passed_s >= _LATE * settings.interval
+
+    def _step(self, settings: ScaleSettings, now: float) -> None:
+        self._reports.refresh(self._children.crew.values())
+        self._reports.weigh(self._workers(), now)
+        depths = self._reports.depths
+        fresh = depths.at > self._sampled_at
+        moment = Moment(
+            depths=depths,
+            recent=self._reports.telemetry.take(self._workers(), depths, now),
+            memory=self._memory.state(),
+            queues=self._config().queues,
+            slots=self._config().workers.max_concurrent_tasks,
+            before=self._before,
+            since_s=now - self._stepped_at,
+            since_start_s=now - self._since,
+            since_reload_s=None if self._reloaded_at is None else now - self._reloaded_at,
+            held=self._held(),
+        )
+        sample = measure(self._fleet, self._children.crew, moment, now)
+        self._state, decision = step(settings, self._state, sample, now)
+        self._stepped_at, self._before = now, ready_counts(depths)
+        if fresh:
+            self._sampled_at = depths.at
+        self._carry_out(decision, now)
+
+    def _held(self) -> str:
+        """Return why more workers would be of no use whatever waits, in words; empty when they would."""
+        if self._fleet.wanted.quiet:
+            return "the daemon is quiet"
+        return "the workers crash" if self._fleet.breaker.open else ""
+
+    def _workers(self) -> list[Member]:
+        crew = self._children.crew
+        return [crew[seat.name] for seat in self._fleet.seats.workers() if seat.name in crew]
+
+    def _carry_out(self, decision: Decision, now: float) -> None:
+        self._last = {"at": wall_iso(), **decision.plain()}
+        told = worth_telling(self._told, decision)
+        if told:
+            self._tell(decision)
+        if decision.changes and decision.mode is Mode.ACT:
+            self._feed(ResizeAsked(decision.to_workers))
+        if decision.recycle and decision.mode is Mode.ACT:
+            self._recycle(decision)
+        if decision.changes or now - self._saved_at >= SAVE_S:
+            self._save(now)
+
+    def _recycle(self, decision: Decision) -> None:
+        """Have the worker replaced that takes the most memory."""
+        known = [member for member in self._workers() if member.pss_bytes]
+        if known:
+            largest = max(known, key=lambda member: member.pss_bytes or 0)
+            size = (largest.pss_bytes or 0) / 1_048_576
+            self._feed(RecycleAsked(largest.seat, f"its memory (PSS) is {size:.0f} MB; {decision.sentence}"))
+
+    def _tell(self, decision: Decision) -> None:
+        assert self._last is not None
+        self._told = decision
+        self._decisions.append(self._last)
+        signals = {signal.name: signal.value for signal in decision.signals or ()}
+        self._journal.info(
+            "scaling_decision", action=str(decision.action), rule=str(decision.rule),
+            was=decision.from_workers, workers=decision.to_workers, mode=str(decision.mode),
+            sentence=decision.sentence, **signals,
+        )  # fmt: skip
+        self._children.send(KEEPER, Decided(json.dumps(self._last).encode()))
+
+    # -- what outlives the daemon ----------------------------------------------------------------
+
+    def _save(self, now: float) -> None:
+        """Have the state kept; when the keeper is away, the next one is as good."""
+        self._saved_at = now
+        text = json.dumps({"at_ms": wall_ms(), "state": dump(self._state, now)})
+        for part in parted(zlib.compress(text.encode())):
+            if not self._children.send(KEEPER, part):
+                return
+
+    def _recall(self, now: float) -> None:
+        recollection = self._reports.recollection
+        data = recollection.data
+        if data is None or self._recalled:
+            return
+        self._recalled = True
+        self._decisions.extendleft(reversed(recollection.decisions))
+        if not data:
+            return
+        try:
+            saved = json.loads(zlib.decompressobj().decompress(data, _MOST_SAVED_BYTES))
+            plain, at_ms = saved["state"], int(saved["at_ms"])
+        except (zlib.error, ValueError, TypeError, KeyError) as error:
+            self._journal.warning("what the autoscaler had learnt cannot be read", error=str(error))
+            return
+        self._state, problem = load(plain, now, max(0, wall_ms() - at_ms) / 1000)
+        if problem:
+            self._journal.warning("the autoscaler starts anew", reason=problem)
+
+    # -- what operators ask for ------------------------------------------------------------------
+
+    def picture(self, now: float) -> dict[str, object]:
+        """Return what `tqd status` shows of it."""
+        settings, last = self.settings, self._last
+        order = self._state.order
+        return {
+            "mode": str(settings.mode),
+            "min_workers": settings.min_workers,
+            "max_workers": settings.max_workers,
+            "ordered_workers": order.workers if order and now < order.until else None,
+            "ordered_for_s": round(order.until - now, 1) if order and now < order.until else None,
+            "decision": last,
+        }
+
+    def decisions(self, count: int) -> list[dict[str, Any]]:
+        """Return the last decisions that were told, and the very last one, the newest last."""
+        told = list(self._decisions)[-count:]
+        if self._last is not None and self._last not in told:
+            told.append(self._last)
+        return told[-count:]
+
+    def thresholds(self) -> dict[str, object]:
+        """Return each threshold as it was set and as it was learned, with its bounds."""
+        learned, settings = self._state.learned, self.settings
+        return {
+            "mode": str(settings.mode),
+            "adaptive": settings.enable_adaptive_thresholds,
+            "frozen": learned.frozen,
+            "factor": round(learned.factor, 4),
+            "thresholds": [one._asdict() for one in shown(settings, learned.factor)],
+            "history": [
+                {
+                    "s_ago": round(self._stepped_at - lesson.at, 1),
+                    **{key: value for key, value in lesson._asdict().items() if key != "at"},
+                }
+                for lesson in learned.history
+            ],
+        }
+
+    def freeze(self, frozen: bool) -> None:
+        """Learn no more, or learn again."""
+        self._learn(adapt.freeze(self._state.learned, frozen))
+        self._journal.info("thresholds are frozen" if frozen else "thresholds are learned again")
+
+    def reset(self) -> None:
+        """Forget what was learned."""
+        before = self._state.learned.factor
+        self._learn(adapt.reset(self._state.learned))
+        self._journal.info("learned thresholds are forgotten", factor=round(before, 4))
+
+    def _learn(self, learned: adapt.Learned) -> None:
+        self._state = replace(self._state, learned=learned)
+        self._save(monotonic())

@@ -1,0 +1,1 @@
+"""How many workers there should be: from a sample to a decision that explains itself. Pure."""

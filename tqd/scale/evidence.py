@@ -1,0 +1,36 @@
+"""What one sample says about the thresholds: were the goals met, and were the workers busy? Pure."""
+
+from __future__ import annotations
+
+from tqd.scale.adapt import Evidence, Proof
+from tqd.scale.view import View
+
+_LEAST_FAILED = 1e-6
+"""A goal of no failures at all is missed by the first one, and still can be divided by."""
+
+
+def proof(view: View) -> Proof:
+    """Return what this sample is evidence of; of nothing when no attempt finished in its window."""
+    busy = view.signals.worker_utilization
+    if not view.sample.window.finished or busy.value is None:
+        return Proof(Evidence.NONE)
+    miss = _miss(view)
+    if miss > 1.0:
+        # With idle workers more of them would not have helped, and at the maximum there are no more.
+        helped = busy.value > view.limits.target_utilization and view.sample.workers < view.high
+        return Proof(Evidence.MISSED, miss) if helped else Proof(Evidence.MET)
+    idle = busy.vote < 0 and view.sample.workers > view.low
+    return Proof(Evidence.WASTED if idle else Evidence.MET)
+
+
+def _miss(view: View) -> float:
+    """Return how many times its goal the worst figure is: the wait, the p95 of the run time, the failures."""
+    sla, wait = view.settings.target_sla, view.signals.queue_wait
+    miss, run_p95_s, rate = 0.0, view.sample.window.run_p95_s, view.signals.error_rate.value
+    if wait.value is not None:
+        miss = wait.value / wait.threshold
+    if run_p95_s is not None:
+        miss = max(miss, run_p95_s / sla.latency_goal_s)
+    if rate is not None:
+        miss = max(miss, rate / max(_LEAST_FAILED, 1.0 - sla.min_success_rate))
+    return miss

@@ -1,0 +1,109 @@
+"""What keeps the number of workers still: rows of votes, cooldowns, and shrinks that were regretted. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tqd.scale.decision import Veto, VetoKind
+from tqd.scale.settings import ScaleSettings
+
+REGRETTED_WITHIN = 1.1
+HELD_FOR = 2.2
+MOST_HELD_S = 3600.0
+"""In cooldowns of shrinking. A shrink that a growth undoes within the first was wrong, and there is no other
+for the second, an hour at most. A load with this rhythm comes back within a cooldown and 1.1, so once more
+before the hold ends, and then finds its workers. Simulated on spikes and on/off loads of four seeds each: at
+most 1.7 flaps per hour, where a hold of 1.5 had up to 2.5, for about the same worker-hours."""
+
+CALM_COOLDOWNS = 0.2
+
+
+class Changes(NamedTuple):
+    """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
+
+    `streak` is positive for proposals to grow and negative for those to shrink. `changed_at` is the last
+    change of any kind; `grown_at` and `shrunk_at` are those that votes brought about.
+    """
+
+    streak: int = 0
+    grown_at: float | None = None
+    shrunk_at: float | None = None
+    changed_at: float | None = None
+    regret_until: float | None = None
+
+
+def regret_s(settings: ScaleSettings) -> float:
+    """Return for how long a shrink that was undone keeps others from happening, in s."""
+    return min(MOST_HELD_S, HELD_FOR * settings.scale_down_cooldown_seconds)
+
+
+def calm_s(settings: ScaleSettings) -> float:
+    """Return over how long the arrivals are averaged that a shrink has to be enough for, in s.
+
+    A minute by default: the arrivals of some seconds are a quarter less than usual every few minutes, by
+    chance alone.
+    """
+    return settings.scale_down_cooldown_seconds * CALM_COOLDOWNS
+
+
+def proposed(changes: Changes, direction: int) -> Changes:
+    """Return it after a sample that proposes to grow (1), to shrink (-1) or neither (0)."""
+    if direction == 0:
+        streak = 0
+    elif changes.streak * direction > 0:
+        streak = changes.streak + direction
+    else:
+        streak = direction
+    return changes if streak == changes.streak else changes._replace(streak=streak)
+
+
+def changed(changes: Changes, settings: ScaleSettings, direction: int, now: float, *, voted: bool) -> Changes:
+    """Return it after a change; `voted`: the load was the reason, so the cooldown of its direction begins."""
+    if not voted:
+        return changes._replace(streak=0, changed_at=now)
+    if direction < 0:
+        return changes._replace(streak=0, changed_at=now, shrunk_at=now)
+    regret_until = changes.regret_until
+    within_s = min(MOST_HELD_S, REGRETTED_WITHIN * settings.scale_down_cooldown_seconds)
+    if changes.shrunk_at is not None and now - changes.shrunk_at < within_s:
+        regret_until = now + regret_s(settings)
+    return changes._replace(streak=0, changed_at=now, grown_at=now, regret_until=regret_until)
+
+
+def cooldown_left_s(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> float:
+    """Return how long no change in that direction may be made for the last one's sake, in s.
+
+    Growing waits for growth alone. Shrinking waits for any change: what was just added has to show first
+    whether it is needed.
+    """
+    if direction > 0:
+        return _left(changes.grown_at, settings.scale_up_cooldown_seconds, now)
+    return _left(changes.changed_at, settings.scale_down_cooldown_seconds, now)
+
+
+def _left(since: float | None, length_s: float, now: float) -> float:
+    return 0.0 if since is None else max(0.0, since + length_s - now)
+
+
+def turns(passed_over: int, settings: ScaleSettings) -> int:
+    """Return how many places a daemon moves up for the steps that were others' and did not end the need."""
+    return passed_over // settings.consecutive_signals_required
+
+
+def vetoes(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> list[Veto]:
+    """Return what of all this stands against a change in that direction now."""
+    found = []
+    row, required = abs(changes.streak), settings.consecutive_signals_required
+    if row < required:
+        text = f"it takes {required} samples in a row, this is number {row}"
+        found.append(Veto(VetoKind.STREAK, text))
+    left_s = cooldown_left_s(changes, settings, direction, now)
+    if left_s > 0:
+        what = "last growth" if direction > 0 else "last change"
+        text = f"the cooldown after the {what} lasts {left_s:.0f} s more"
+        found.append(Veto(VetoKind.COOLDOWN, text))
+    if direction < 0 and changes.regret_until is not None and now < changes.regret_until:
+        left_s = changes.regret_until - now
+        text = f"the last shrink was undone soon after, so the number stays for {left_s:.0f} s"
+        found.append(Veto(VetoKind.REGRET, text))
+    return found

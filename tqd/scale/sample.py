@@ -1,0 +1,87 @@
+"""What was measured at one moment, as one value: all that a scaling decision may know of the world.
+
+None is "not known" and never stands for nothing; no default here pretends to be a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Runs(NamedTuple):
+    """Attempts of one task name that finished in a window: how many, and their run times added up."""
+
+    attempts: int
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueReading:
+    """One queue of the namespace, as Redis has it.
+
+    `oldest_s` is the age of the oldest ready task; None when nothing is ready, or when it is not known.
+    `held` says why more workers would not help it ("paused", "at its own limit"); empty when they would.
+    """
+
+    name: str
+    weight: float = 1.0
+    ready: int | None = None
+    claimed: int | None = None
+    scheduled: int | None = None
+    oldest_s: float | None = None
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What happened since the sample before.
+
+    Of this daemon: `busy_slot_s` of `slot_s` slot-seconds, attempts `finished` and of them `failed` (those
+    that will be retried, too), `runs` by task name. `wait_p95_s`: ready → started; `run_p95_s`: run times.
+    Of the namespace: `arrivals_per_s`, tasks that became ready.
+    """
+
+    busy_slot_s: float | None = None
+    slot_s: float | None = None
+    arrivals_per_s: float | None = None
+    finished: int | None = None
+    failed: int | None = None
+    runs: Mapping[str, Runs] = field(default_factory=dict)
+    wait_p95_s: float | None = None
+    run_p95_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One moment of one daemon and of the namespace that it serves.
+
+    `workers` is how many this daemon wants at the moment; `ready_workers`, `starting` and `draining` are
+    processes. `slots` are those of one worker. `nodes` daemons are alive, `workers_everywhere` are the
+    worker processes that Redis knows of all of them; `rank` is this daemon's place among them, from 0,
+    where the one with the fewest workers comes first and names decide between equals.
+
+    `pss_bytes`: one reading for each ready worker that has one. `headroom_bytes`: what is left until
+    `limit_bytes`, the host's or the cgroup's. `beats_age_s` and `queues_age_s`: how old the newest word of
+    the workers and the reading of the queues are. `since_reload_s` is None when there was no reload.
+    """
+
+    workers: int
+    slots: int
+    ready_workers: int | None = None
+    starting: int = 0
+    draining: int = 0
+    nodes: int | None = None
+    rank: int | None = None
+    workers_everywhere: int | None = None
+    queues: tuple[QueueReading, ...] = ()
+    window: Window = field(default_factory=Window)
+    pss_bytes: tuple[int, ...] = ()
+    headroom_bytes: int | None = None
+    limit_bytes: int | None = None
+    beats_age_s: float | None = None
+    queues_age_s: float | None = None
+    reloading: bool = False
+    since_start_s: float | None = None
+    since_reload_s: float | None = None

@@ -1,0 +1,72 @@
+"""What a sample comes to before anything is judged: sums and shares, each reckoned once. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tqd.scale.sample import QueueReading, Sample
+
+
+class Seen(NamedTuple):
+    """The figures that signals and target share; None: not known.
+
+    `fleet`: the workers of the namespace, this daemon's counted as it wants them. `backlog`: ready tasks that
+    workers could take, and `weighted` the same, each times the weight of its queue. `oldest`: the queue
+    whose oldest ready task has waited longest, and `oldest_s` for how long. `utilization`: the share of
+    this daemon's slot-seconds that were busy. `idle`: nothing is ready and nothing runs.
+    """
+
+    fleet: int | None
+    backlog: int | None
+    weighted: float | None
+    oldest: str
+    oldest_s: float | None
+    utilization: float | None
+    idle: bool
+
+
+def see(sample: Sample) -> Seen:
+    """Return the figures of a sample; queues that more workers would not help count for nothing."""
+    serving = [queue for queue in sample.queues if not queue.held]
+    window, utilization = sample.window, None
+    if window.busy_slot_s is not None and window.slot_s:
+        utilization = min(1.0, window.busy_slot_s / window.slot_s)
+    backlog, weighted = _backlog(serving) if sample.queues else (None, None)
+    oldest, oldest_s = _oldest(serving)
+    return Seen(
+        fleet=_fleet(sample),
+        backlog=backlog,
+        weighted=weighted,
+        oldest=oldest,
+        oldest_s=oldest_s,
+        utilization=utilization,
+        idle=not backlog and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
+    )
+
+
+def _fleet(sample: Sample) -> int | None:
+    """Return the workers of the namespace; None when the others' are not known."""
+    if sample.nodes == 1:
+        return sample.workers
+    if sample.nodes is None or sample.workers_everywhere is None:
+        return None
+    own = (sample.ready_workers or 0) + sample.draining
+    return sample.workers + max(0, sample.workers_everywhere - own)
+
+
+def _backlog(serving: list[QueueReading]) -> tuple[int | None, float | None]:
+    backlog, weighted = 0, 0.0
+    for queue in serving:
+        if queue.ready is None:
+            return None, None
+        backlog += queue.ready
+        weighted += queue.weight * queue.ready
+    return backlog, weighted
+
+
+def _oldest(serving: list[QueueReading]) -> tuple[str, float | None]:
+    name, longest_s = "", None
+    for queue in serving:
+        if queue.oldest_s is not None and (longest_s is None or queue.oldest_s > longest_s):
+            name, longest_s = queue.name, queue.oldest_s
+    return name, longest_s

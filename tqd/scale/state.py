@@ -1,0 +1,27 @@
+"""What the autoscaler remembers between two steps, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tqd.scale.adapt import Learned
+from tqd.scale.hysteresis import Changes
+from tqd.scale.manual import Order
+from tqd.scale.records import Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All of it. A fresh one knows nothing, and is what a new daemon begins with.
+
+    `turns` is for how many proposals in a row this daemon's part of a shared step was none, `cramped`
+    for how many samples in a row more workers were there than fit into memory.
+    """
+
+    at: float | None = None
+    records: Records = field(default_factory=Records)
+    changes: Changes = field(default_factory=Changes)
+    learned: Learned = field(default_factory=Learned)
+    order: Order | None = None
+    turns: int = 0
+    cramped: int = 0

@@ -1,0 +1,19 @@
+"""Which decisions are told and kept: each change, each refusal, each new reason for keeping still. Pure."""
+
+from __future__ import annotations
+
+from tqd.scale.decision import Decision, VetoKind
+
+
+def worth_telling(told: Decision | None, decision: Decision) -> bool:
+    """Tell whether a decision says something that the last one told did not.
+
+    One that only has other figures is the same again: with an interval of 5 s there are 17,280 a day.
+    """
+    return told is None or decision.changes or _kind(decision) != _kind(told)
+
+
+def _kind(decision: Decision) -> tuple[object, ...]:
+    # A proposal that waits for its next sample is not refused yet.
+    vetoes = frozenset(veto.kind for veto in decision.vetoes) - {VetoKind.STREAK}
+    return decision.mode, decision.rule, vetoes, decision.recycle, bool(decision.refused)

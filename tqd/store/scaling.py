@@ -1,0 +1,35 @@
+"""Scaling decisions as conversations: what the autoscalers of a namespace have noted. No I/O of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tqd.store.keys import Keys, texts
+from tqd.store.sampling import MOST_WORKERS
+from tqd.store.talk import Talk
+from tqd.task.names import parse_node
+
+MOST_DECISIONS = 1000
+
+
+def decisions(keys: Keys, count: int) -> Talk[dict[str, list[dict[str, Any]]]]:
+    """Return the last `count` decisions of each daemon that lives, by its name, the newest last."""
+    (nodes,) = yield [("ZRANGE", keys.nodes, 0, MOST_WORKERS)]
+    names = sorted({node.name for text in texts(nodes) if (node := parse_node(text))})
+    if not names:
+        return {}
+    replies = yield [("LRANGE", keys.decisions(name), -count, -1) for name in names]
+    return {name: _read(rows) for name, rows in zip(names, replies, strict=True)}
+
+
+def _read(rows: list[bytes]) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        try:
+            decision = json.loads(row)
+        except ValueError:
+            continue  # nobody of ours wrote this
+        if isinstance(decision, dict):
+            found.append(decision)
+    return found
