@@ -214,7 +214,7 @@ class Daemon:
             raise RuntimeError(f"the daemon ended with {self._process.returncode}:\n{self.log[-2000:]}")
         status = self.status()
         states = [worker["state"] for worker in status.get("workers", [])]
-        return states == ["ready"] * self.workers and status["state"] == "running"
+        return states == ["ready"] * self.workers and status.get("state") == "running"
 
 
 class Stamps:

@@ -15,6 +15,7 @@ from perf.fleet import (
     poison,
     redis_pause,
     reload,
+    scaling,
     worker_kill,
 )
 from perf.flow import backlog, drain, enqueue, idle, latency, memory, sleeps, startup
@@ -78,6 +79,12 @@ SUITE = (
     ),
     Benchmark(group="fleet", name="blocked_loop", figures=("blocked_loop",), run=blocked_loop.run),
     Benchmark(group="fleet", name="idle_stop", figures=("idle_stop",), run=idle_stop.run),
+    Benchmark(
+        group="fleet",
+        name="scaling",
+        figures=("scale_step", "scale_zero", "scale_decision"),
+        run=scaling.run,
+    ),
     Benchmark(group="fleet", name="crowd", figures=("master_cpu", "pss"), run=crowd.run),
 )
 

@@ -243,6 +243,7 @@ VERBS: dict[str, _Verb] = {
     "dead": _Verb("dead ls, show, replay, purge: the tasks that failed for good", (parser_tasks.dead,)),
     "cron": _Verb("cron ls, next, run: the schedules and their slots", (parser_tasks.cron,)),
     "queue": _Verb("queue ls, show, pause, resume, purge: the queues", (parser_queue.queue,)),
+    "record": _Verb("write down what runs, as a trace for simulate", (parser_simulate.record,)),
     "simulate": _Verb(
         "run a trace in virtual time: waits, worker-hours, changes", (parser_simulate.simulate,)
     ),

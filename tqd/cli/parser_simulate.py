@@ -1,8 +1,10 @@
-"""The flags of `tqd simulate`."""
+"""The flags of `tqd simulate` and `tqd record`."""
 
 from __future__ import annotations
 
 import argparse
+
+from tqd.cli.parser_tasks import connection
 
 _MOST_WORKERS, _MOST_SLOTS = 1024, 10_000
 
@@ -27,6 +29,24 @@ def simulate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--svg", metavar="FILE", help="write a picture there")
     verb.add_argument("--changes", action="store_true", help="tell each change with its reason")
     verb.add_argument("--json", action="store_true", help="write one JSON object")
+
+
+def record(verb: argparse.ArgumentParser) -> None:
+    """Add the file and how much is recorded."""
+    verb.add_argument("file", metavar="FILE", help="where the trace is written, as CSV; it must not exist")
+    verb.add_argument(
+        "--for", type=_boot, default=60.0, metavar="S", dest="duration", help="for so many seconds (60)"
+    )
+    verb.add_argument(
+        "--most", type=_rows, default=1_000_000, metavar="N", help="at most so many tasks (1000000)"
+    )
+    connection(verb)
+
+
+def _rows(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 8 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tasks: it is 1 to 99999999")
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -1,9 +1,8 @@
-"""Looks at the queues when the master asks, or each so many seconds when it wants that, and tells it."""
+"""Looks at the queues when the master asks, and tells it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from tqd.clock import monotonic
 from tqd.errors import StoreError
@@ -22,23 +21,15 @@ class Sampler:
         self._channel = channel
         self._log = log
         self._asked = asyncio.Event()
-        self._every_s = 0.0
 
     def ask(self) -> None:
         """Look now."""
         self._asked.set()
 
-    def ask_every(self, interval_s: float) -> None:
-        """Look now, and then each so many s; 0.0: no more without being asked."""
-        self._every_s = interval_s
-        self._asked.set()
-
     async def run(self) -> None:
         """Look whenever it is wanted, until cancelled."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._every_s or None):
-                    await self._asked.wait()
+            await self._asked.wait()
             try:
                 look = await self._store.sample(self._queues)
             except StoreError as error:

@@ -42,7 +42,6 @@ from tqd.wire.messages import (
     Ready,
     Remember,
     ReopenLog,
-    SampleEvery,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -305,8 +304,6 @@ class Keeper:
                 self._remembering.note(data)
             case Remember():
                 self._remembering.take(message)
-            case SampleEvery(interval_s):
-                self._sampler.ask_every(interval_s)
             case ReopenLog(path):
                 self._reopen(path)
             case Drain():

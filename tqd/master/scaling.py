@@ -1,4 +1,4 @@
-"""Auto-scaling in the master: has the queues sampled, steps the autoscaler, does and tells what it decides.
+"""Auto-scaling in the master: asks how things are, steps the autoscaler, does and tells what it decides.
 
 What is decided is up to `tqd.scale`; here is when, from what, and what is remembered over a restart. The
 master does not wait for a sample: one that does not come makes the next decision one about old figures, and
@@ -24,7 +24,7 @@ from tqd.master.fleet import Fleet, Phase
 from tqd.master.journal import Journal
 from tqd.master.measuring import Moment, measure, ready_counts
 from tqd.master.reports import Reports
-from tqd.master.seats import KEEPER, ChildState
+from tqd.master.seats import KEEPER
 from tqd.scale import adapt, manual
 from tqd.scale.autoscaler import step
 from tqd.scale.decision import Decision
@@ -34,7 +34,7 @@ from tqd.scale.state import State
 from tqd.scale.telling import worth_telling
 from tqd.scale.thresholds import shown
 from tqd.system.memory import MemorySense
-from tqd.wire.messages import Decided, SampleEvery
+from tqd.wire.messages import Decided, SampleRequest
 from tqd.wire.parts import parted
 
 KEPT = 1000
@@ -46,10 +46,9 @@ EMPTY_INTERVAL_S = 0.5
 SAVE_S = 60.0
 """How old may be what Redis has of the state, beside what was decided or ordered."""
 
-_FRESH = 0.9
-"""A step may come so much of an interval after the last one: samples are not exactly on time."""
+PATIENCE_S = 0.5
+"""How long a decision waits for the sample that was asked for, and at most half of an interval."""
 
-_LATE = 1.5
 _MOST_SAVED_BYTES = 1_048_576
 
 
@@ -79,9 +78,8 @@ class Scaling:
         self._reloaded_at: float | None = None
         self._state = State()
         self._stepped_at = now
-        self._sampled_at = 0.0
         self._before: dict[str, int] = {}
-        self._ordered: tuple[int, float] | None = None
+        self._asked_at: float | None = None
         self._saved_at = now
         self._recalled = False
         self._told: Decision | None = None
@@ -106,7 +104,9 @@ class Scaling:
         settings = self.settings
         if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
             return None
-        return self._stepped_at + _LATE * settings.interval
+        if self._asked_at is not None:
+            return self._asked_at + _patience_s(settings)
+        return self._stepped_at + self._interval_s(settings)
 
     def reloaded(self, now: float) -> None:
         """Note that a new generation serves: what its workers need is not known yet."""
@@ -116,10 +116,11 @@ class Scaling:
         """Do what is due after a round of events."""
         self._recall(now)
         settings = self.settings
-        self._order_samples(settings)
         if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
             return
-        if self._due(settings, now):
+        if self._asked_at is None and now >= self._stepped_at + self._interval_s(settings):
+            self._ask(now)
+        elif self._asked_at is not None and self._answered(settings, now):
             self._step(settings, now)
 
     def ordered(self, workers: int, present: int, now: float) -> None:
@@ -130,30 +131,27 @@ class Scaling:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def _order_samples(self, settings: ScaleSettings) -> None:
-        """Have each keeper sample as often as is needed."""
-        member = self._children.crew.get(KEEPER)
-        if member is None or self._fleet.seats[KEEPER].state is not ChildState.READY:
-            return
-        every_s = 0.0
-        if settings.mode is not Mode.OFF:
-            empty = not self._fleet.wanted.workers
-            every_s = min(settings.interval, EMPTY_INTERVAL_S) if empty else settings.interval
-        ordered = member.child.pid, every_s
-        if ordered != self._ordered and self._children.send(KEEPER, SampleEvery(every_s)):
-            self._ordered = ordered
+    def _interval_s(self, settings: ScaleSettings) -> float:
+        empty = not self._fleet.wanted.workers
+        return min(settings.interval, EMPTY_INTERVAL_S) if empty else settings.interval
 
-    def _due(self, settings: ScaleSettings, now: float) -> bool:
-        passed_s = now - self._stepped_at
-        if self._reports.depths.at > self._sampled_at:
-            return passed_s >= _FRESH * settings.interval or not self._fleet.wanted.workers
-        return passed_s >= _LATE * settings.interval
+    def _ask(self, now: float) -> None:
+        """Ask the keeper for the queues and the workers for a beat; both answer in some ms."""
+        self._asked_at = now
+        self._children.sample(now)
+        for member in self._workers():
+            self._children.send(member.seat, SampleRequest())
+
+    def _answered(self, settings: ScaleSettings, now: float) -> bool:
+        assert self._asked_at is not None
+        fresh = self._reports.depths.at > self._asked_at
+        heard = all(member.beat_at > self._asked_at for member in self._workers() if member.beat)
+        return (fresh and heard) or now >= self._asked_at + _patience_s(settings)
 
     def _step(self, settings: ScaleSettings, now: float) -> None:
         self._reports.refresh(self._children.crew.values())
         self._reports.weigh(self._workers(), now)
         depths = self._reports.depths
-        fresh = depths.at > self._sampled_at
         moment = Moment(
             depths=depths,
             recent=self._reports.telemetry.take(self._workers(), depths, now),
@@ -169,8 +167,7 @@ class Scaling:
         sample = measure(self._fleet, self._children.crew, moment, now)
         self._state, decision = step(settings, self._state, sample, now)
         self._stepped_at, self._before = now, ready_counts(depths)
-        if fresh:
-            self._sampled_at = depths.at
+        self._asked_at = None
         self._carry_out(decision, now)
 
     def _held(self) -> str:
@@ -298,3 +295,7 @@ class Scaling:
     def _learn(self, learned: adapt.Learned) -> None:
         self._state = replace(self._state, learned=learned)
         self._save(monotonic())
+
+
+def _patience_s(settings: ScaleSettings) -> float:
+    return min(PATIENCE_S, settings.interval / 2)

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from tqd.scale.decision import Veto, VetoKind
 from tqd.scale.settings import ScaleSettings
 
-REGRETTED_WITHIN = 1.1
-HELD_FOR = 2.2
+REGRETTED_WITHIN = 1.2
+HELD_FOR = 2.5
 MOST_HELD_S = 3600.0
 """In cooldowns of shrinking. A shrink that a growth undoes within the first was wrong, and there is no other
-for the second, an hour at most. A load with this rhythm comes back within a cooldown and 1.1, so once more
-before the hold ends, and then finds its workers. Simulated on spikes and on/off loads of four seeds each: at
-most 1.7 flaps per hour, where a hold of 1.5 had up to 2.5, for about the same worker-hours."""
+for the second, an hour at most. A load of this rhythm comes back within a cooldown and 1.2, so once more
+before the hold ends, and then finds its workers. Simulated on bursts, on/off, heavy-tailed and memory-hungry
+loads of four seeds each: at most 2 flaps per hour, where 1.5 and 1.5 had up to 2.5, for about the same
+worker-hours."""
 
 CALM_COOLDOWNS = 0.2
 

@@ -136,16 +136,23 @@ def _by_name(
         return means, Compared(now, 0, 0.0, 0.0), Runs(0, 0.0)
     merged = dict(means)
     attempts, total_s, known, measured_s, expected_s = 0, 0.0, 0, 0.0, 0.0
-    for name, run in runs.items():
+    decayed_at, decay = now, 1.0
+    # The rule of `_added`, written out: this is half of a decision's time, and most names are of one age.
+    for name, (count, sum_s) in runs.items():
         mean = means.get(name)
-        if mean is not None and mean.weight >= FEWEST_RUNS:
-            known += run.attempts
-            measured_s += run.total_s
-            expected_s += run.attempts * mean.mean_s
-        if run.attempts > 0:
-            merged[name] = _added(mean, run, now, LONG_RUN_S)
-            attempts += run.attempts
-            total_s += run.total_s
+        mean_s, weight, at = (0.0, 0.0, now) if mean is None else mean
+        if weight >= FEWEST_RUNS:
+            known += count
+            measured_s += sum_s
+            expected_s += count * mean_s
+        if count > 0:
+            if at != decayed_at:
+                decayed_at, decay = at, math.exp(-max(0.0, now - at) / LONG_RUN_S)
+            weight *= decay
+            whole = weight + count
+            merged[name] = Mean((mean_s * weight + sum_s) / whole, whole, now)
+            attempts += count
+            total_s += sum_s
     if len(merged) > MOST_NAMES:
         kept = nlargest(MOST_NAMES, merged, key=lambda name: _weight(merged[name], now, LONG_RUN_S))
         merged = {name: merged[name] for name in kept}

@@ -11,7 +11,7 @@ class Keys:
     __slots__ = (
         "arrived", "attempts", "cancels", "cron", "cron_apps", "cron_last", "dead", "errors", "failure",
         "holding", "keyed", "limits", "lost", "nodes", "paused", "prefix", "shard", "suspect_bell",
-        "suspect_due", "task", "unique",
+        "suspect_due", "task", "trace", "tracing", "unique",
     )  # fmt: skip
 
     def __init__(self, namespace: str, shard: int = 0) -> None:
@@ -34,6 +34,8 @@ class Keys:
         self.suspect_bell = self.prefix + "bell:!suspect"
         self.suspect_due = self.prefix + "due:!suspect"
         self.paused = self.prefix + "paused"
+        self.trace = self.prefix + "trace"
+        self.tracing = self.prefix + "tracing"
         self.limits = self.prefix + "limits"
         self.holding = self.prefix + "holding"
         self.arrived = self.prefix + "arrived"

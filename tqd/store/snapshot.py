@@ -34,7 +34,18 @@ _SINGLES = {
     **dict.fromkeys((DEAD, "nodes"), "ZCARD"),
     **dict.fromkeys(("lost", "paused"), "SCARD"),
 }
-_EXPIRING = ("result:", "producer:", "replay:", "rate:", "flow:", "runkeys:", "scaling:", "decisions:")
+_EXPIRING = (
+    "result:",
+    "producer:",
+    "replay:",
+    "rate:",
+    "flow:",
+    "runkeys:",
+    "scaling:",
+    "decisions:",
+    "trace",
+    "tracing",
+)
 
 
 class Names:

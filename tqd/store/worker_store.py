@@ -18,6 +18,7 @@ from tqd.store.calls import Claimant, Claimed
 from tqd.store.connection import Endpoint, Link, accept
 from tqd.store.cron_table import publish_call
 from tqd.store.keys import Keys
+from tqd.store.recording import ALIVE_S, MOST_BATCHES
 from tqd.task.settle import Settlement
 from tqd.wire.seal import Seal
 
@@ -77,6 +78,8 @@ class WorkerStore:
         self._bell = Link(endpoint, BELL_WAIT_S + _BELL_MARGIN_S)
         self._errand = Link(endpoint)
         self._bell_client = 0
+        self.recorded = False
+        """Whether somebody recorded what runs, at the last look for parked tasks."""
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch ms, as this process last measured it."""
@@ -147,10 +150,22 @@ class WorkerStore:
 
     async def parked(self, names: Sequence[str]) -> list[str]:
         """Return those of `names` under which tasks are parked."""
-        if not await self._errand.call(("EXISTS", *map(self._keys.parked, names))):
+        # One number says that there is neither: what is asked each round costs one command.
+        self.recorded = False
+        if not await self._errand.call(("EXISTS", self._keys.tracing, *map(self._keys.parked, names))):
             return []
+        self.recorded = bool(await self._errand.call(("EXISTS", self._keys.tracing)))
         replies = await self._errand.exchange([("EXISTS", self._keys.parked(name)) for name in names])
         return [name for name, reply in zip(names, replies, strict=True) if reply == 1]
+
+    async def record(self, rows: bytes) -> bool:
+        """Hand over what ran to whoever records; False when nobody does any more."""
+        commands: list[calls.Command] = []
+        if rows:
+            commands = [("RPUSH", self._keys.trace, rows), ("LTRIM", self._keys.trace, -MOST_BATCHES, -1),
+                        ("EXPIRE", self._keys.trace, ALIVE_S)]  # fmt: skip
+        replies = await self._errand.exchange([*commands, ("EXISTS", self._keys.tracing)])
+        return bool(accept(replies[-1]))
 
     async def parked_envelopes(self, name: str) -> list[tuple[bytes, bytes | None]]:
         """Return id and envelope of the oldest parked tasks of one name, at most 100."""

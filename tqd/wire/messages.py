@@ -225,26 +225,19 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """Sample the queues now."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleEvery:
-    """Sample the queues each so many s, until told otherwise; 0.0: only when asked."""
-
-    interval_s: float
+    """Say how things are now: the keeper samples the queues, a worker beats."""
 
 
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
     | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
-    | Declared | Begun | SampleEvery | Remember | Decided
+    | Declared | Begun | Remember | Decided
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
     Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
-    Declared, Begun, SampleEvery, Remember, Decided,
+    Declared, Begun, Remember, Decided,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

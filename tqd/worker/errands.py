@@ -1,4 +1,4 @@
-"""The worker's rounds: tasks parked under names that it knows, and Redis's clock.
+"""The worker's rounds: tasks parked under names that it knows, Redis's clock, and whether somebody records.
 
 While older code serves the same queues, as in a rolling deploy, it parks again a part of what was made ready
 here. So a round that has moved something is soon followed by the next, as long as there is less each time.
@@ -7,6 +7,7 @@ here. So a round that has moved something is soon followed by the next, as long 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from tqd.app import Registry
 from tqd.errors import StoreError, StoreMismatch, WireError
@@ -29,8 +30,11 @@ def next_pause_s(moved: int, before: int, pause_s: float) -> float:
 class Errands:
     """Goes its round every 10 s, sooner while parked tasks come back, until cancelled."""
 
-    def __init__(self, store: WorkerStore, registry: Registry, log: Log) -> None:
+    def __init__(
+        self, store: WorkerStore, registry: Registry, log: Log, recorded: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
+        self._recorded = recorded
         self._names = [handler.name for handler in registry]
         self._log = log
 
@@ -41,6 +45,8 @@ class Errands:
             moved = 0
             try:
                 moved = await self.unpark()
+                if self._store.recorded:
+                    self._recorded()
                 if rounds % _CLOCK_ROUNDS == _CLOCK_ROUNDS - 1:
                     await self._store.synchronise()
             except StoreError as error:

@@ -47,6 +47,7 @@ from tqd.worker.inflight import OCCUPANT, Attempt, Inflight, Interruption
 from tqd.worker.judging import judge, late_outcome, limit_of
 from tqd.worker.lanes import Lanes, outcome_of
 from tqd.worker.limits import HardLimits
+from tqd.worker.recording import Rows
 from tqd.worker.retries import Retries
 from tqd.worker.settler import Settler
 from tqd.worker.tally import LONG_S, Tally, first_claim
@@ -91,6 +92,7 @@ class Executor:
         self._handler_of = registry.get
         self._last_page = self.tally.last_page
         self._batch_ms = 0
+        self.rows: Rows | None = None
 
     def begin_batch(self) -> None:
         """Look at the clocks once for the claims that are started next: their waits end now."""
@@ -231,6 +233,8 @@ class Executor:
         attempt.handler.done += 1
         tally.last_run_s = run_s = monotonic() - attempt.started
         attempt.page.done(run_s)
+        if self.rows is not None:
+            self.rows.note(attempt, run_s)
         if run_s >= LONG_S:
             tally.took_long(attempt.handler.name)
         if attempt.options.result_ttl_s:
@@ -244,6 +248,8 @@ class Executor:
                 outcome = Cancelled(attempt.cancel_reason)  # however it ended, when not well
             self.tally.last_run_s = run_s = monotonic() - attempt.started
             attempt.page.ran(run_s)
+            if self.rows is not None:
+                self.rows.note(attempt, run_s)
             if run_s >= LONG_S:
                 self.tally.took_long(attempt.handler.name)
             if isinstance(outcome, TimedOut):

@@ -33,6 +33,7 @@ from tqd.worker.executor import Executor
 from tqd.worker.inflight import Inflight
 from tqd.worker.order import order_of
 from tqd.worker.publication import Publication
+from tqd.worker.recording import Recording
 from tqd.worker.settler import Settler
 
 CLEAN_UP_S = 1.0
@@ -92,7 +93,8 @@ class Lifecycle:
         order = order_of(queues, monotonic())
         self._consumer = Consumer(store, self._executor, self.inflight, self._settler, order, log)
         self._bell = Bell(store, self._consumer, self.inflight, log)
-        self._errands = Errands(store, registry, log)
+        self._recording = Recording(store, self._executor, seal, log)
+        self._errands = Errands(store, registry, log, self._recording.wanted)
         self._publication = Publication(store, registry, config.tasks.app, launched, channel, log, seal)
         executor = self._executor
         self._cancelling = Cancelling(store, executor, self.inflight, config.tasks.cancel_grace, log)
@@ -109,6 +111,10 @@ class Lifecycle:
         self._stop.set()
         self._sooner.set()
 
+    def beat(self) -> None:
+        """Tell the present state, out of turn."""
+        self._pulse.send()
+
     def set_quiet(self, quiet: bool) -> None:
         """Claim nothing (True), or claim again (False); without effect on a worker that drains."""
         if not self._stop.is_set():
@@ -122,7 +128,7 @@ class Lifecycle:
         listener = asyncio.create_task(self._bell.listen())
         parts = (
             self._errands.run(), self._pulse.run(), self._bell.pass_on(), self._bell.leave(),
-            self._publication.run(), self._cancelling.run(),
+            self._publication.run(), self._cancelling.run(), self._recording.run(),
         )  # fmt: skip
         rounds = [asyncio.create_task(part) for part in parts]
         reasons = [asyncio.create_task(part) for part in (self._stop.wait(), self._fenced(), self._overran())]

@@ -24,7 +24,7 @@ from tqd.system.logfile import reopen
 from tqd.system.loop import end_the_rest, run_last
 from tqd.system.process import start_ticks
 from tqd.task.names import WorkerName
-from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, ReopenLog
+from tqd.wire.messages import MAX_TEXT, Drain, Failed, Message, Quiet, Ready, ReopenLog, SampleRequest
 from tqd.wire.seal import Seal
 from tqd.worker.lifecycle import Ending, Lifecycle
 from tqd.worker.loading import load_app
@@ -186,6 +186,9 @@ class _Worker:
                 self._drain(grace_s)
             case Quiet(quiet):
                 self._set_quiet(quiet)
+            case SampleRequest():
+                if self._lifecycle is not None:
+                    self._lifecycle.beat()
             case ReopenLog(path):
                 self._reopen(path)
 

@@ -36,7 +36,6 @@ from tqd.wire.messages import (
     Ready,
     ReopenLog,
     Sampled,
-    SampleEvery,
     SampleRequest,
     WorkerGone,
     WorkerUp,
@@ -197,28 +196,6 @@ def test_requests_that_come_meanwhile_are_answered_by_one_sample(own_server: Red
             lambda: forked.heard(Sampled) and sum(isinstance(m, Sampled) for m in forked.messages) == 2,
             "the next request is answered",
         )
-
-
-def test_samples_come_by_themselves_when_they_are_wanted_every_so_often(redis_server: RedisServer) -> None:
-    with keeper(redis_server.url) as forked:
-        forked.wait_for(Ready)
-        forked.send(SampleEvery(0.05))
-        first = forked.wait_for(Sampled)
-        until(lambda: count(forked) >= 3, "two more have come")
-        assert 0 < first.at <= forked.wait_for(Sampled).at <= time.monotonic()
-        forked.send(SampleEvery(0.0))
-        forked.wait_for(KeeperBeat)
-        stopped_at = time.monotonic()
-        until(
-            lambda: (beats := forked.wait_for(KeeperBeat)) and time.monotonic() - stopped_at > 1.5 and beats,
-            "a beat later",
-        )
-        assert forked.wait_for(Sampled).at < stopped_at + 0.5
-
-
-def count(forked: Forked) -> int:
-    forked.heard(Sampled)
-    return sum(isinstance(message, Sampled) for message in forked.messages)
 
 
 # -- workers that are gone -----------------------------------------------------------------------

@@ -87,6 +87,15 @@ def test_slots_come_from_the_configuration(
     assert facts(capsys, trace, "--slots", "5")["slots"] == 5
 
 
+def test_the_rules_are_those_of_the_configuration_even_where_they_are_off(
+    capsys: pytest.CaptureFixture[str], trace: str, tmp_path: Path
+) -> None:
+    rules = "[autoscaler]\nmax_workers = 2\n[autoscaler.target_sla]\nmax_queue_wait_time_ms = 20000\n"
+    (tmp_path / "tqd.toml").write_text(f"[workers]\nmax_concurrent_tasks = 3\n{rules}")
+    found = facts(capsys, trace)
+    assert (found["sla"]["wait_goal_s"], found["workers"]["most"]) == (20, 2)
+
+
 def test_a_trace_that_is_none_is_refused_with_file_line_and_rule(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

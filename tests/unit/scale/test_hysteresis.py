@@ -77,25 +77,25 @@ def test_what_was_just_added_is_not_taken_away_before_the_cooldown_of_shrinking(
     assert numbers(decisions) == [4, 6, 4, 4, 4, 3, 4]
 
 
-def test_a_shrink_that_was_undone_is_not_repeated_for_two_cooldowns_and_a_bit() -> None:
+def test_a_shrink_that_was_undone_is_not_repeated_for_two_and_a_half_cooldowns() -> None:
     rules = settings(
         scale_down_cooldown_seconds=20.0, scale_up_cooldown_seconds=0.0, consecutive_signals_required=1
     )
-    assert regret_s(rules) == 44.0
+    assert regret_s(rules) == 50.0
     moments = [(1000.0, idle()), (1005.0, busy()), *[(1010.0 + 5 * n, idle()) for n in range(50)]]
-    assert follow(moments, rules)[:3] == [(1000.0, 3), (1005.0, 6), (1050.0, 3)]
+    assert follow(moments, rules)[:3] == [(1000.0, 3), (1005.0, 6), (1055.0, 3)]
 
 
 def test_a_shrink_that_was_right_for_long_is_not_regretted() -> None:
     rules = settings(
         scale_down_cooldown_seconds=20.0, scale_up_cooldown_seconds=0.0, consecutive_signals_required=1
     )
-    moments = [(1000.0, idle()), (1023.0, busy()), (1044.0, idle())]
-    assert follow(moments, rules) == [(1000.0, 3), (1023.0, 6), (1044.0, 3)]
+    moments = [(1000.0, idle()), (1025.0, busy()), (1046.0, idle())]
+    assert follow(moments, rules) == [(1000.0, 3), (1025.0, 6), (1046.0, 3)]
 
 
 def test_no_regret_lasts_longer_than_an_hour() -> None:
-    assert regret_s(settings()) == pytest.approx(660.0)
+    assert regret_s(settings()) == pytest.approx(750.0)
     assert regret_s(settings(scale_down_cooldown_seconds=86_400.0)) == 3600.0
     assert regret_s(settings(scale_down_cooldown_seconds=0.0)) == 0.0
 

@@ -1,0 +1,175 @@
+"""When the master asks, when it decides, what it does with a decision, and what it remembers."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from tests.support.fleet_world import World
+from tests.unit.master.builders import config
+from tqd.clock import wall_ms
+from tqd.log import Log
+from tqd.master.children import Children
+from tqd.master.events import Event, ResizeAsked
+from tqd.master.journal import Journal
+from tqd.master.reports import Reports
+from tqd.master.scaling import EMPTY_INTERVAL_S, PATIENCE_S, Scaling
+from tqd.scale.saved import dump
+from tqd.scale.state import State
+from tqd.system.memory import MemorySense
+from tqd.wire.messages import Decided, Message, Remember, Sampled
+from tqd.wire.parts import Whole, parted
+
+
+class Nobody(Children):
+    """Children of which none is there to be told anything: `sent` is what they would have been."""
+
+    def __init__(self) -> None:
+        self.crew = {}
+        self.sent: list[Message] = []
+        self.samples = 0
+
+    def send(self, seat: str, message: Message) -> bool:
+        self.sent.append(message)
+        return True
+
+    def sample(self, now: float) -> bool:
+        self.samples += 1
+        return True
+
+
+class Case:
+    """A daemon with an autoscaler, in virtual time; `events` is what the fleet is asked for."""
+
+    def __init__(self, workers: int = 1, **settings: Any) -> None:
+        self.world = World(workers)
+        self.world.start()
+        self.world.all_ready()
+        self.now = 1000.0
+        chosen = {f"autoscaler__{name}": value for name, value in settings.items()}
+        self.config = config(**{"autoscaler__enabled": True, **chosen})
+        self.events: list[Event] = []
+        self.children = Nobody()
+        self.journal = Journal(Log(), lambda: "now")
+        self.reports = Reports(self.world.fleet, self.journal, self.events.append, ("default",))
+        self.scaling = Scaling(
+            lambda: self.config, self.world.fleet, self.children, self.reports, MemorySense(), self.journal,
+            self.events.append, self.now,
+        )  # fmt: skip
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass without a word of anybody."""
+        self.now += seconds
+        self.scaling.after(self.now)
+
+    def sampled(self, ready: int = 0, oldest_ms: int = -1) -> None:
+        """Let the keeper's answer come."""
+        row = [ready, 0, 0, oldest_ms, 0, 0, 0]
+        self.reports.depths.take(Sampled([row], 0, nodes=1, workers=1, rank=0, at=self.now), self.now + 0.001)
+        self.wait(0.002)
+
+    @property
+    def decided(self) -> dict[str, Any] | None:
+        return self.scaling.picture(self.now)["decision"]  # type: ignore[return-value]
+
+
+def test_it_asks_once_each_interval_and_decides_when_the_answer_comes() -> None:
+    case = Case(interval=5)
+    case.wait(4.9)
+    assert case.children.samples == 0
+    case.wait(0.2)
+    case.wait(0.1)
+    assert (case.children.samples, case.decided) == (1, None)
+    case.sampled()
+    assert case.decided is not None
+    assert case.scaling.next_deadline() == case.now + 5
+
+
+def test_without_an_answer_it_decides_about_old_figures_which_is_to_hold() -> None:
+    case = Case(interval=5)
+    case.wait(5.0)
+    case.wait(PATIENCE_S)
+    assert case.decided is not None
+    assert (case.decided["rule"], case.decided["action"]) == ("stale", "hold")
+
+
+def test_a_sample_that_somebody_else_has_asked_for_makes_no_decision() -> None:
+    case = Case(interval=5)
+    case.sampled()
+    assert case.decided is None
+
+
+def test_without_workers_it_looks_often_and_starts_one_at_once() -> None:
+    case = Case(workers=0, interval=60, min_workers=0)
+    case.wait(EMPTY_INTERVAL_S)
+    case.sampled(ready=1, oldest_ms=10)
+    assert case.events == [ResizeAsked(1)]
+
+
+def test_advice_is_told_and_not_carried_out() -> None:
+    case = Case(workers=0, interval=60, mode="advise")
+    case.wait(EMPTY_INTERVAL_S)
+    case.sampled(ready=1, oldest_ms=10)
+    assert case.events == []
+    assert case.decided is not None and case.decided["sentence"].startswith("advice only: 0 → 1 workers")
+    assert [event["event"] for event in case.journal.last(1)] == ["scaling_decision"]
+
+
+def test_off_it_asks_nothing_and_has_no_deadline() -> None:
+    case = Case(enabled=False)
+    case.wait(1000.0)
+    assert (case.children.samples, case.scaling.next_deadline(), case.decided) == (0, None, None)
+
+
+def test_each_decision_that_says_something_new_is_handed_to_the_keeper() -> None:
+    case = Case(interval=5)
+    for _ in range(3):
+        case.wait(5.0)
+        case.sampled()
+    noted = [json.loads(m.data) for m in case.children.sent if isinstance(m, Decided)]
+    assert len({one["rule"] for one in noted}) == len(noted) < 3
+    assert noted[0] == case.scaling.decisions(1000)[0]
+
+
+def test_an_order_is_kept_and_comes_back_to_the_next_daemon() -> None:
+    first = Case()
+    first.scaling.ordered(3, 1, first.now)
+    whole = Whole()
+    kept = [data for m in first.children.sent if isinstance(m, Remember) and (data := whole.take(m))][-1]
+    second = Case()
+    for part in parted(kept):
+        second.reports.recollection.take(part)
+    second.wait(0.0)
+    picture = second.scaling.picture(second.now)
+    assert picture["ordered_workers"] == 3
+
+
+def test_what_cannot_be_read_is_told_and_it_starts_anew() -> None:
+    for data in (b"garbage", zlib.compress(b"[]"), zlib.compress(b'{"at_ms": 1, "state": {"version": 0}}')):
+        case = Case()
+        for part in parted(data):
+            case.reports.recollection.take(part)
+        case.wait(0.0)
+        assert case.journal.last(1)[0]["level"] == "warning"
+        assert case.scaling.picture(case.now)["ordered_workers"] is None
+
+
+def test_a_state_of_another_time_is_taken_over_with_its_age() -> None:
+    case = Case()
+    text = json.dumps({"at_ms": wall_ms(), "state": dump(State(), 0.0)})
+    for part in parted(zlib.compress(text.encode())):
+        case.reports.recollection.take(part)
+    case.wait(0.0)
+    assert case.journal.last(1) == []
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_thresholds_are_frozen_thawed_and_reset(frozen: bool) -> None:
+    case = Case()
+    case.scaling.freeze(frozen)
+    assert case.scaling.thresholds()["frozen"] is frozen
+    case.scaling.reset()
+    assert case.scaling.thresholds()["factor"] == 1.0

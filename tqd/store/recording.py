@@ -1,0 +1,51 @@
+"""A recording of what runs in a namespace, as conversations: begin or go on, fetch, end. No I/O of its own.
+
+Whoever records keeps a key alive; workers look for it every ten seconds and hand over what has ended, in
+batches, which the recorder takes out of a list. One records at a time. Left alone, all of it expires.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tqd.store.keys import Keys
+from tqd.store.talk import Talk
+
+ALIVE_S = 15
+MOST_BATCHES = 1000
+FETCH = 100
+
+Batch = tuple[int, list[list[Any]]]
+"""How many rows were left out, and the others."""
+
+
+def begin(keys: Keys, who: str) -> Talk[bool]:
+    """Begin to record; False when somebody else does."""
+    (set_,) = yield [("SET", keys.tracing, who, "EX", ALIVE_S, "NX")]
+    if set_:
+        yield [("DEL", keys.trace)]
+    return bool(set_)
+
+
+def fetch(keys: Keys) -> Talk[list[Batch]]:
+    """Go on recording, and return what was handed over since the last call."""
+    batches: list[Batch] = []
+    while True:
+        popped, _ = yield [("LPOP", keys.trace, FETCH), ("EXPIRE", keys.tracing, ALIVE_S)]
+        batches += [batch for data in popped or () if (batch := _read(data)) is not None]
+        if not popped or len(popped) < FETCH:
+            return batches
+
+
+def end(keys: Keys) -> Talk[None]:
+    """End it: the workers learn of it within a second."""
+    yield [("DEL", keys.tracing, keys.trace)]
+
+
+def _read(data: bytes) -> Batch | None:
+    try:
+        left_out, rows = json.loads(data)
+    except (ValueError, TypeError):
+        return None  # nobody of ours wrote this
+    return (left_out, rows) if isinstance(left_out, int) and isinstance(rows, list) else None
