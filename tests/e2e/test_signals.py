@@ -154,7 +154,7 @@ def test_the_control_socket_answers_every_verb_and_names_what_it_knows(daemon: D
     assert daemon.ask(verb="scale", workers=2) == {
         "ok": True, "was": 1, "workers": 2, "text": "1 → 2 workers",
     }  # fmt: skip
-    assert "status, why, stop, reload, scale, quiet, resume" in daemon.ask(verb="dance")["error"]
+    assert "status, why, thresholds, stop, reload, scale, quiet, resume" in daemon.ask(verb="dance")["error"]
     assert daemon.ask(verb="stop", how="drain")["ok"] is True
     assert daemon.wait() == 0
 
