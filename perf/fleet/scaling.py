@@ -25,7 +25,9 @@ SETTINGS = {
     "TQD_AUTOSCALER__MAX_WORKERS": "4",
 }
 NAP_S = 1.0
-LOW_PER_S, HIGH_PER_S = 20, 200
+LOW_PER_S, HIGH_PER_S = 50, 500
+"""With a hundred slots the worker is half busy, and then there is work for five of them."""
+
 BEAT_S = 0.05
 CALM_S = 4.0
 DEADLINE_S = 30.0
@@ -33,7 +35,8 @@ DEADLINE_S = 30.0
 
 def run(plan: Plan) -> list[Figure]:
     """Measure scale_step, scale_zero and scale_decision."""
-    steps_s = [_step_s() for _ in range(plan.pick(5, 2))]
+    rounds = plan.pick(6, 2)
+    steps_s = [_step_s(CALM_S + number / rounds) for number in range(rounds)]
     zeros_s = [_zero_s() for _ in range(plan.pick(10, 3))]
     return [
         greatest("scale_step", steps_s),
@@ -42,12 +45,15 @@ def run(plan: Plan) -> list[Figure]:
     ]
 
 
-def _step_s() -> float:
-    """Return the s from the beginning of ten times the load to the second worker being ready."""
+def _step_s(calm_s: float) -> float:
+    """Return the s from the beginning of ten times the load to the second worker being ready.
+
+    The load is calm for `calm_s` before, so that rounds begin at different moments of an interval.
+    """
     with private_redis() as server, Daemon(server, environ=SETTINGS) as daemon:
         point_client_at(server)
         began = time.monotonic()
-        while time.monotonic() - began < CALM_S:
+        while time.monotonic() - began < calm_s:
             _feed(LOW_PER_S)
         began = time.monotonic()
         while time.monotonic() - began < DEADLINE_S:

@@ -80,6 +80,7 @@ class Scaling:
         self._stepped_at = now
         self._before: dict[str, int] = {}
         self._asked_at: float | None = None
+        self._asked_last = now
         self._saved_at = now
         self._recalled = False
         self._told: Decision | None = None
@@ -106,7 +107,7 @@ class Scaling:
             return None
         if self._asked_at is not None:
             return self._asked_at + _patience_s(settings)
-        return self._stepped_at + self._interval_s(settings)
+        return self._asked_last + self._interval_s(settings)
 
     def reloaded(self, now: float) -> None:
         """Note that a new generation serves: what its workers need is not known yet."""
@@ -118,7 +119,7 @@ class Scaling:
         settings = self.settings
         if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
             return
-        if self._asked_at is None and now >= self._stepped_at + self._interval_s(settings):
+        if self._asked_at is None and now >= self._asked_last + self._interval_s(settings):
             self._ask(now)
         elif self._asked_at is not None and self._answered(settings, now):
             self._step(settings, now)
@@ -137,7 +138,7 @@ class Scaling:
 
     def _ask(self, now: float) -> None:
         """Ask the keeper for the queues and the workers for a beat; both answer in some ms."""
-        self._asked_at = now
+        self._asked_at = self._asked_last = now
         self._children.sample(now)
         for member in self._workers():
             self._children.send(member.seat, SampleRequest())
