@@ -63,3 +63,9 @@ def test_one_records_at_a_time(make: Start, redis_server: RedisServer) -> None:
     assert refused.returncode == 1
     assert "somebody else records here" in refused.stderr
     assert not (daemon.directory / "trace.csv").exists()
+
+
+def test_without_redis_no_file_is_left(make: Start) -> None:
+    daemon = make()
+    assert daemon.tqd("record", "trace.csv", "-r", "redis://127.0.0.1:1").returncode == 69
+    assert not (daemon.directory / "trace.csv").exists()

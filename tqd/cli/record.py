@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 from tqd.cli.redis_access import access
 from tqd.clock import monotonic, pause
@@ -27,25 +27,29 @@ class NotRecorded(TqdError):
 def run(options: argparse.Namespace) -> int:
     """Record for a while, or until Ctrl-C; then write what ran. 1 when nothing did, 69 without Redis."""
     redis = access(options)
+    if not redis.lead(recording.begin(redis.keys, f"{os.getpid()}")):
+        raise NotRecorded("somebody else records here: one at a time; after a crash it ends in 15 s")
     try:
-        file = open(options.file, "x", encoding="utf-8")  # noqa: SIM115
-    except FileExistsError:
-        raise NotRecorded(
-            f"{options.file} is there already: nothing is overwritten; name another file"
-        ) from None
-    except OSError as error:
-        raise NotRecorded(f"{options.file} cannot be written: {error.strerror}") from error
+        file = _created(options.file)
+    except NotRecorded:
+        redis.lead(recording.end(redis.keys))
+        raise
     with file:
-        who = f"{os.getpid()}"
-        if not redis.lead(recording.begin(redis.keys, who)):
-            os.unlink(options.file)
-            raise NotRecorded("somebody else records here: one at a time; after a crash it ends in 15 s")
         rows, left_out = _recorded(redis, options)
         found = arrivals(rows)
         for line in as_csv(found):
             file.write(line)
     print(f"{len(found):,} tasks were recorded in {options.file}" + _besides(left_out), file=sys.stderr)
     return exits.OK if found else exits.FAILURE
+
+
+def _created(path: str) -> TextIO:
+    try:
+        return open(path, "x", encoding="utf-8")
+    except FileExistsError:
+        raise NotRecorded(f"{path} is there already: nothing is overwritten; name another file") from None
+    except OSError as error:
+        raise NotRecorded(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _recorded(redis: Any, options: argparse.Namespace) -> tuple[list[list[Any]], int]:
