@@ -26,7 +26,7 @@ class Recollection:
             return
         try:
             decision = json.loads(message.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return  # nobody of ours wrote this
         if isinstance(decision, dict):
             self.decisions.append(decision)

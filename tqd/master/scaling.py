@@ -49,6 +49,9 @@ SAVE_S = 60.0
 PATIENCE_S = 0.5
 """How long a decision waits for the sample that was asked for, and at most half of an interval."""
 
+MOST_DECISION_BYTES = 3_900
+"""A longer one would not fit into a frame: it is in the log, and not in Redis."""
+
 _MOST_SAVED_BYTES = 1_048_576
 
 
@@ -211,7 +214,9 @@ class Scaling:
             was=decision.from_workers, workers=decision.to_workers, mode=str(decision.mode),
             sentence=decision.sentence, **signals,
         )  # fmt: skip
-        self._children.send(KEEPER, Decided(json.dumps(self._last).encode()))
+        data = json.dumps(self._last).encode()
+        if len(data) <= MOST_DECISION_BYTES:
+            self._children.send(KEEPER, Decided(data))
 
     # -- what outlives the daemon ----------------------------------------------------------------
 
@@ -235,7 +240,7 @@ class Scaling:
         try:
             saved = json.loads(zlib.decompressobj().decompress(data, _MOST_SAVED_BYTES))
             plain, at_ms = saved["state"], int(saved["at_ms"])
-        except (zlib.error, ValueError, TypeError, KeyError) as error:
+        except (zlib.error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
             self._journal.warning("what the autoscaler had learnt cannot be read", error=str(error))
             return
         self._state, problem = load(plain, now, max(0, wall_ms() - at_ms) / 1000)

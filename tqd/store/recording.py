@@ -46,6 +46,6 @@ def end(keys: Keys) -> Talk[None]:
 def _read(data: bytes) -> Batch | None:
     try:
         left_out, rows = json.loads(data)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None  # nobody of ours wrote this
     return (left_out, rows) if isinstance(left_out, int) and isinstance(rows, list) else None

@@ -28,7 +28,7 @@ def _read(rows: list[bytes]) -> list[dict[str, Any]]:
     for row in rows:
         try:
             decision = json.loads(row)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # nobody of ours wrote this
         if isinstance(decision, dict):
             found.append(decision)

@@ -36,4 +36,4 @@ def test_what_a_later_keeper_tells_is_old() -> None:
 
 
 def test_garbage_is_left_out() -> None:
-    assert told(b"\xff", b"[1]", b"{", b'{"to": 3}').decisions == [{"to": 3}]
+    assert told(b"\xff", b"[1]", b"{", b"[" * 3900, b'{"to": 3}').decisions == [{"to": 3}]

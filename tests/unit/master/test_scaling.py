@@ -149,7 +149,13 @@ def test_an_order_is_kept_and_comes_back_to_the_next_daemon() -> None:
 
 
 def test_what_cannot_be_read_is_told_and_it_starts_anew() -> None:
-    for data in (b"garbage", zlib.compress(b"[]"), zlib.compress(b'{"at_ms": 1, "state": {"version": 0}}')):
+    texts = (
+        b"[]",
+        b"[" * 100_000,
+        b'{"at_ms": 1e999, "state": {}}',
+        b'{"at_ms": 1, "state": {"version": 0}}',
+    )
+    for data in (b"garbage", *map(zlib.compress, texts)):
         case = Case()
         for part in parted(data):
             case.reports.recollection.take(part)
