@@ -93,6 +93,15 @@ def test_from_no_worker_at_all_a_task_is_run(make: Start, producer: TaskQueue) -
     assert changes(daemon)[0][0] == 0
 
 
+def test_from_no_worker_at_all_a_task_that_comes_due_is_run(make: Start, producer: TaskQueue) -> None:
+    """Only claims move it over, and nobody claims."""
+    daemon = scaled(make, min_workers="0").start("-w", "0")
+    until(lambda: last(daemon).get("from") == 0, "it has decided", 20)
+    producer.named("note").using(delay=2.0).enqueue("later")
+    assert daemon.status()["target"] == 0
+    daemon.wrote("later")
+
+
 def test_advice_changes_nothing(make: Start, producer: TaskQueue) -> None:
     daemon = scaled(make, mode="advise").start("-w", "1", "-C", "4")
     producer.enqueue_many([producer.named("nap").call(0.5) for _ in range(60)])
@@ -120,7 +129,7 @@ def test_an_order_and_what_was_learned_outlive_the_daemon(make: Start) -> None:
 
 def test_three_daemons_share_a_step(make: Start, producer: TaskQueue, redis_server: RedisServer) -> None:
     daemons = [scaled(make, max_workers="10").start("-w", "1", "-C", "4") for _ in range(3)]
-    # 12 slots, of which each nap takes one for a second: 40 at a time are 3 or 4 workers too few in all.
+    # 12 slots, of which each nap takes one for a second: 80 are far more than three workers have in hand.
     until(lambda: all(last(one).get("nodes") == 3 for one in daemons), "they see each other", 30)
     producer.enqueue_many([producer.named("nap").call(1.0) for _ in range(80)])
     until(lambda: sum(map(target, daemons)) > 3, "the burst is met", 30)

@@ -77,6 +77,7 @@ def samples(
         ready_workers=st.one_of(st.none(), st.integers(0, 60)),
         starting=st.integers(0, 3),
         draining=st.integers(0, 3),
+        suspects=st.sampled_from([0, 0, 0, 1, 5]),
         nodes=st.sampled_from([None, 1, 1, 1, 2, 5]),
         rank=st.sampled_from([None, 0, 1, 4]),
         workers_everywhere=st.one_of(st.none(), st.integers(0, 200)),

@@ -15,7 +15,7 @@ from tqd.master.seats import ChildState, Seat
 from tqd.master.telemetry import Recent
 from tqd.scale.sample import QueueReading, Runs, Sample, Window
 from tqd.system.memory import MemoryState
-from tqd.task.queue_limit import DEFAULT_WEIGHTS, OTHER_WEIGHT, QueueLimit
+from tqd.task.queue_limit import OTHER_WEIGHT, QueueLimit
 
 AT_ITS_RATE = 0.9
 """A queue from which so much of its own rate is taken is held back by that, and not by want of workers."""
@@ -52,6 +52,7 @@ def measure(fleet: Fleet, crew: Mapping[str, Member], moment: Moment, now: float
         slots=moment.slots,
         ready_workers=len(ready),
         starting=sum(seat.state is ChildState.STARTING for seat in seats),
+        suspects=0 if moment.held else fleet.wanted.suspects,
         draining=sum(seat.leaving or seat.state is ChildState.DRAINING for seat in seats),
         nodes=_known(told.nodes) if told else None,
         rank=_known(told.rank) if told else None,
@@ -80,7 +81,7 @@ def _readings(moment: Moment) -> Iterable[QueueReading]:
     depths, queues = moment.depths, moment.queues
     if depths.sample is None or len(depths.sample.queues) != len(depths.names):
         return
-    weights = {one.queue: one.weight for one in (*DEFAULT_WEIGHTS, *queues.weights)}
+    weights = {one.queue: one.weight for one in queues.weights}
     limits = {one.queue: one for one in queues.limits}
     for place, (name, row) in enumerate(zip(depths.names, depths.sample.queues, strict=True)):
         ready, scheduled, claimed, oldest_ms, paused = row[:ARRIVED]

@@ -33,7 +33,7 @@ def _why(view: View, verdict: Verdict) -> str:
         case Rule.ABOVE_MAX:
             return f"max_workers is {settings.max_workers}"
         case Rule.FROM_ZERO:
-            return f"none is at work, and {view.seen.backlog} tasks wait"
+            return _nobody(view)
         case Rule.MEMORY:
             size = view.records.peak_pss_bytes / 1_048_576
             most = settings.scale_down_count
@@ -68,11 +68,16 @@ def _why_held(view: View, verdict: Verdict) -> str:
 
 def _asked(view: View, verdict: Verdict) -> str:
     if verdict.rule is Rule.FROM_ZERO:
-        return f"none is at work, and {view.seen.backlog} tasks wait"
+        return _nobody(view)
     if view.breach:
         return _wait(view.signals.queue_wait)
     count = view.votes_up if view.direction > 0 else view.votes_down
     return f"{_count(count)} {'up' if view.direction > 0 else 'down'}"
+
+
+def _nobody(view: View) -> str:
+    waiting = view.seen.waiting
+    return f"none is at work, and {waiting} {'task waits' if waiting == 1 else 'tasks wait'}"
 
 
 def _reasons(view: View) -> str:

@@ -32,7 +32,7 @@ def _bounds(view: View) -> Verdict | None:
 def _from_zero(view: View) -> Verdict | None:
     """None at work in the whole namespace, and work waits: at once, without votes."""
     sample = view.sample
-    if sample.workers or view.high < 1 or not view.seen.backlog or view.seen.fleet:
+    if sample.workers or view.high < 1 or not view.seen.waiting or view.seen.fleet:
         return None
     if not queues_are_fresh(view.settings, sample):
         return None

@@ -58,9 +58,10 @@ class Sample:
     """One moment of one daemon and of the namespace that it serves.
 
     `workers` is how many this daemon wants at the moment; `ready_workers`, `starting` and `draining` are
-    processes. `slots` are those of one worker. `nodes` daemons are alive, `workers_everywhere` are the
-    worker processes that Redis knows of all of them; `rank` is this daemon's place among them, from 0,
-    where the one with the fewest workers comes first and names decide between equals.
+    processes. `suspects` wait for a probe, which comes only where workers are. `slots` are those of one
+    worker. `nodes` daemons are alive, `workers_everywhere` are the worker processes that Redis knows of all
+    of them; `rank` is this daemon's place among them, from 0, where the one with the fewest workers comes
+    first and names decide between equals.
 
     `pss_bytes`: one reading for each ready worker that has one. `headroom_bytes`: what is left until
     `limit_bytes`, the host's or the cgroup's. `beats_age_s` and `queues_age_s`: how old the newest word of
@@ -72,6 +73,7 @@ class Sample:
     ready_workers: int | None = None
     starting: int = 0
     draining: int = 0
+    suspects: int = 0
     nodes: int | None = None
     rank: int | None = None
     workers_everywhere: int | None = None

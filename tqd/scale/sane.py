@@ -26,7 +26,14 @@ _GETTERS = {kind: attrgetter(*names) for kind, names in _NUMBERS.items()}
 _NEGATIVE = {"headroom_bytes"}
 """What may be below nothing: the rest of a limit that was lowered under what is in use."""
 
-_NEVER_NONE: dict[str, float] = {"workers": 0, "slots": 0, "starting": 0, "draining": 0, "weight": 0.0}
+_NEVER_NONE: dict[str, float] = {
+    "workers": 0,
+    "slots": 0,
+    "starting": 0,
+    "draining": 0,
+    "suspects": 0,
+    "weight": 0.0,
+}
 _LARGEST = 1e15
 
 

@@ -13,7 +13,8 @@ class Seen(NamedTuple):
     `fleet`: the workers of the namespace, this daemon's counted as it wants them. `backlog`: ready tasks that
     workers could take, and `weighted` the same, each times the weight of its queue. `oldest`: the queue
     whose oldest ready task has waited longest, and `oldest_s` for how long. `utilization`: the share of
-    this daemon's slot-seconds that were busy. `idle`: nothing is ready and nothing runs.
+    this daemon's slot-seconds that were busy. `waiting`: the backlog, as far as it is known, and the
+    suspects. `idle`: nothing waits and nothing runs.
     """
 
     fleet: int | None
@@ -22,6 +23,7 @@ class Seen(NamedTuple):
     oldest: str
     oldest_s: float | None
     utilization: float | None
+    waiting: int
     idle: bool
 
 
@@ -33,6 +35,7 @@ def see(sample: Sample) -> Seen:
         utilization = min(1.0, window.busy_slot_s / window.slot_s)
     backlog, weighted = _backlog(serving) if sample.queues else (None, None)
     oldest, oldest_s = _oldest(serving)
+    waiting = (backlog or 0) + sample.suspects
     return Seen(
         fleet=_fleet(sample),
         backlog=backlog,
@@ -40,7 +43,8 @@ def see(sample: Sample) -> Seen:
         oldest=oldest,
         oldest_s=oldest_s,
         utilization=utilization,
-        idle=not backlog and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
+        waiting=waiting,
+        idle=not waiting and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
     )
 
 

@@ -78,7 +78,7 @@ def _late_and_busy(seen: Seen, goal_s: float, limits: Thresholds) -> bool:
 
 
 def whole(need: Need, seen: Seen) -> int | None:
-    """Return the need as a number of workers; 0 only when nothing is ready and nothing runs."""
+    """Return the need as a number of workers; 0 only when nothing waits and nothing runs."""
     if need.workers is None:
         return None
     if need.workers < _NOTHING:

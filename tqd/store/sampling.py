@@ -32,11 +32,14 @@ MOST_WORKERS = 256
 MOST_HELD = 2**32 - 1
 """So that the figures of 64 queues fit into a frame."""
 
-_PER_QUEUE = 3
+_PER_QUEUE = 4
 
 
 class QueueSample:
     """What one queue holds; -1 is what is not known. What the limits of keys hold back is ready, too.
+
+    What is due is ready, and no longer `scheduled`, even before a worker's claim has moved it over: where
+    there is no worker, nobody does.
 
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
     is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
@@ -99,15 +102,15 @@ class QueueSampler:
 
     async def sample(self, queues: Sequence[str]) -> Look:
         """Return a sample of each queue, and what there is besides."""
-        keys = self._keys
+        keys, now_ms = self._keys, self._link.clock.now_ms()
         heads: list[Command] = [
             ("ZCARD", keys.dead),
-            ("ZRANGEBYSCORE", keys.nodes, self._link.clock.now_ms(), "+inf", "LIMIT", 0, MOST_WORKERS),
+            ("ZRANGEBYSCORE", keys.nodes, now_ms, "+inf", "LIMIT", 0, MOST_WORKERS),
             ("SMISMEMBER", keys.paused, *queues),
             ("HMGET", keys.arrived, *queues),
             ("HMGET", keys.holding, *queues),
         ]
-        counts = [*heads, *(c for queue in queues for c in _counts(keys, queue))]
+        counts = [*heads, *(c for queue in queues for c in _counts(keys, queue, now_ms))]
         crews = [("ZRANGE", keys.nodes, 0, MOST_WORKERS), *self._crews(self._nodes)]
         replies = await self._link.exchange([*counts, *crews, *self._claims()])
         (dead, alive, paused, arrived, holding), rows = (
@@ -117,7 +120,6 @@ class QueueSampler:
         waiting = [held_of(count) for count in holding] if isinstance(holding, list) else [0] * len(queues)
         rest = replies[len(counts) :]
         held = await self._held(rest[: len(crews)], rest[len(crews) :])
-        now_ms = self._link.clock.now_ms()
         samples = [
             _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, more)
             for place, queue, more in zip(range(0, len(rows), _PER_QUEUE), queues, waiting, strict=True)
@@ -162,9 +164,9 @@ class QueueSampler:
         return [claimed(self._keys, self._workers, MOST_CLAIMS)] if self._workers else []
 
 
-def _counts(keys: Keys, queue: str) -> tuple[Command, Command, Command]:
-    ready = keys.ready(queue)
-    return ("LLEN", ready), ("ZCARD", keys.due(queue)), ("LINDEX", ready, 0)
+def _counts(keys: Keys, queue: str, now_ms: int) -> Sequence[Command]:
+    ready, due = keys.ready(queue), keys.due(queue)
+    return ("LLEN", ready), ("ZCARD", due), ("LINDEX", ready, 0), ("ZCOUNT", due, "-inf", now_ms)
 
 
 def _flags(reply: Any, number: int) -> list[int]:
@@ -179,11 +181,11 @@ def _arrived(reply: Any, number: int) -> list[int]:
 
 
 def _sample(replies: Sequence[Any], claimed: int, now_ms: int, held: int) -> QueueSample:
-    ready, scheduled, head = replies
+    ready, later, head, ripe = replies
     known = not any(isinstance(reply, ResponseError) for reply in replies)
     if not known:
         return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
-    return QueueSample(ready + held, scheduled, claimed, age_ms(head, now_ms), held=held)
+    return QueueSample(ready + ripe + held, max(0, later - ripe), claimed, age_ms(head, now_ms), held=held)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:

@@ -75,6 +75,11 @@ def lease(driver: StoreDriver, *nodes: str) -> None:
     driver.client.zadd(driver.keys.nodes, dict.fromkeys(nodes, 1.0))
 
 
+def later(driver: StoreDriver) -> int:
+    """Return a minute from now by Redis's own clock, which is the sampler's."""
+    return (driver.client.time()[0] + 60) * 1000
+
+
 def counts(rows: list[list[int]]) -> list[list[int]]:
     """Return ready, scheduled and claimed."""
     return [row[:3] for row in rows]
@@ -87,13 +92,24 @@ def test_nothing_is_zero_and_nobody_waits(sampler: Sampler) -> None:
 def test_tasks_are_counted_by_queue_and_state(driver: StoreDriver, sampler: Sampler) -> None:
     driver.enqueue(1, 2, 3)
     driver.enqueue(4, 5, queue="mail")
-    driver.enqueue(6, queue="mail", due_ms=driver.now_ms + 1000)
+    driver.enqueue(6, queue="mail", due_ms=later(driver))
     driver.claim(2)
     driver.claim(1, queues=("mail",))
     driver.client.zadd(driver.keys.dead, {"a": 1, "b": 1})
     rows, dead = sampler.look()
     assert counts(rows) == [[1, 0, 2], [1, 1, 1], [0, 0, 0]]
     assert dead == 2
+
+
+def test_what_is_due_is_ready_though_no_worker_has_moved_it_over(
+    driver: StoreDriver, sampler: Sampler
+) -> None:
+    driver.enqueue(1, 2, due_ms=later(driver))
+    driver.enqueue(3)
+    assert counts(sampler.rows("default")) == [[1, 2, 0]]
+    (one, _) = driver.client.zrange(driver.keys.due("default"), 0, -1)
+    driver.client.zadd(driver.keys.due("default"), {one: 1.0})
+    assert counts(sampler.rows("default")) == [[2, 1, 0]]
 
 
 def test_the_age_of_the_next_ready_task_is_told_in_redis_time(driver: StoreDriver, sampler: Sampler) -> None:

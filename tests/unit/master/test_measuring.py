@@ -14,6 +14,7 @@ from tqd.master.measuring import Moment, measure, ready_counts
 from tqd.master.telemetry import Recent
 from tqd.scale.sample import QueueReading, Runs, Sample
 from tqd.system.memory import MemoryState
+from tqd.task.queue_limit import OTHER_WEIGHT
 from tqd.wire.messages import Sampled
 
 NOW = 2000.0
@@ -81,6 +82,20 @@ def test_minus_one_is_not_known() -> None:
 def test_a_queue_is_read_with_its_weight_and_age() -> None:
     found = queue(row(ready=5, claimed=3, oldest_ms=1500), names=("high_priority",))
     assert (found.name, found.weight, found.ready, found.oldest_s) == ("high_priority", 3.0, 5, 1.5)
+
+
+def test_suspects_are_told_as_long_as_workers_would_be_of_use() -> None:
+    world = World(2)
+    world.start()
+    world.all_ready()
+    world.suspects(3)
+    assert measure(world.fleet, {}, moment(row()), NOW).suspects == 3
+    assert measure(world.fleet, {}, moment(row(), held="the daemon is quiet"), NOW).suspects == 0
+
+
+def test_a_queue_that_the_weights_do_not_name_weighs_one_as_it_does_for_the_workers() -> None:
+    weights = config(queues__weights={"mail": 7}).queues
+    assert queue(row(1), names=("high_priority",), queues=weights).weight == OTHER_WEIGHT
 
 
 def test_weights_of_the_configuration_count() -> None:

@@ -137,6 +137,13 @@ def test_at_zero_without_work_that_is_known_of_nothing_starts(fields: dict[str, 
     assert decide(from_zero(**fields), min_workers=0).to_workers == 0
 
 
+def test_from_zero_a_suspect_is_work_like_any_other() -> None:
+    """Its probe comes only where workers are."""
+    decision = decide(from_zero(ready=0, oldest_s=None, suspects=1), min_workers=0)
+    assert (decision.rule, decision.to_workers) == (Rule.FROM_ZERO, 1)
+    assert decision.sentence.endswith("none is at work, and 1 task waits")
+
+
 def test_at_zero_the_workers_of_another_host_do_the_work() -> None:
     given = from_zero(nodes=2, rank=0, workers_everywhere=3)
     assert decide(given, min_workers=0).to_workers == 0
@@ -150,8 +157,10 @@ def test_at_zero_on_all_hosts_the_first_of_them_starts() -> None:
     assert to == [1, 0, 0]
 
 
-@pytest.mark.parametrize(("fields", "to"), [({}, 0), ({"claimed": 1}, 1), ({"busy_slot_s": 0.1}, 1)])
-def test_the_last_worker_goes_only_when_nothing_is_ready_and_nothing_runs(
+@pytest.mark.parametrize(
+    ("fields", "to"), [({}, 0), ({"claimed": 1}, 1), ({"busy_slot_s": 0.1}, 1), ({"suspects": 1}, 1)]
+)
+def test_the_last_worker_goes_only_when_nothing_waits_and_nothing_runs(
     fields: dict[str, Any], to: int
 ) -> None:
     quiet = {"arrivals_per_s": 0.0, "claimed": 0, "busy_slot_s": 0.0, "finished": 0, "wait_p95_s": None}
