@@ -244,7 +244,7 @@ def test_a_state_that_went_through_json_decides_the_same(
     now = 1000.0 + 5 * len(moments)
     back, reason = load(json.loads(json.dumps(dump(state, now), allow_nan=False)), now)
     assert reason == ""
-    _, as_kept = steps(later, rules, replace(state, at=None), now + 5)
+    _, as_kept = steps(later, rules, state._replace(at=None), now + 5)
     _, as_loaded = steps(later, rules, back, now + 5)
     assert [d.votes_up - d.votes_down for d in as_kept] == [d.votes_up - d.votes_down for d in as_loaded]
     assert [d.cooldown_left_s for d in as_loaded] == pytest.approx([d.cooldown_left_s for d in as_kept])

@@ -11,7 +11,6 @@ import json
 import zlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from tqd.clock import monotonic, wall_iso, wall_ms
@@ -87,7 +86,7 @@ class Scaling:
         self._saved_at = now
         self._recalled = False
         self._told: Decision | None = None
-        self._last: dict[str, Any] | None = None
+        self._last: tuple[str, Decision] | None = None
         self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     @property
@@ -130,7 +129,7 @@ class Scaling:
     def ordered(self, workers: int, present: int, now: float) -> None:
         """Take in an operator's number, which holds for a while."""
         if self.settings.mode is not Mode.OFF:
-            self._state = replace(self._state, order=manual.order(workers, present, now))
+            self._state = self._state._replace(order=manual.order(workers, present, now))
             self._save(now)
 
     # -- steps -----------------------------------------------------------------------------------
@@ -185,9 +184,8 @@ class Scaling:
         return [crew[seat.name] for seat in self._fleet.seats.workers() if seat.name in crew]
 
     def _carry_out(self, decision: Decision, now: float) -> None:
-        self._last = {"at": wall_iso(), **decision.plain()}
-        told = worth_telling(self._told, decision)
-        if told:
+        self._last = wall_iso(), decision
+        if worth_telling(self._told, decision):
             self._tell(decision)
         if decision.changes and decision.mode is Mode.ACT:
             self._feed(ResizeAsked(decision.to_workers))
@@ -205,16 +203,16 @@ class Scaling:
             self._feed(RecycleAsked(largest.seat, f"its memory (PSS) is {size:.0f} MB; {decision.sentence}"))
 
     def _tell(self, decision: Decision) -> None:
-        assert self._last is not None
-        self._told = decision
-        self._decisions.append(self._last)
+        self._told, plain = decision, self._plain()
+        assert plain is not None
+        self._decisions.append(plain)
         signals = {signal.name: signal.value for signal in decision.signals or ()}
         self._journal.info(
             "scaling_decision", action=str(decision.action), rule=str(decision.rule),
             was=decision.from_workers, workers=decision.to_workers, mode=str(decision.mode),
             sentence=decision.sentence, **signals,
         )  # fmt: skip
-        data = json.dumps(self._last).encode()
+        data = json.dumps(plain).encode()
         if len(data) <= MOST_DECISION_BYTES:
             self._children.send(KEEPER, Decided(data))
 
@@ -251,7 +249,7 @@ class Scaling:
 
     def picture(self, now: float) -> dict[str, object]:
         """Return what `tqd status` shows of it."""
-        settings, last = self.settings, self._last
+        settings = self.settings
         order = self._state.order
         return {
             "mode": str(settings.mode),
@@ -259,15 +257,19 @@ class Scaling:
             "max_workers": settings.max_workers,
             "ordered_workers": order.workers if order and now < order.until else None,
             "ordered_for_s": round(order.until - now, 1) if order and now < order.until else None,
-            "decision": last,
+            "decision": self._plain(),
         }
 
     def decisions(self, count: int) -> list[dict[str, Any]]:
         """Return the last decisions that were told, and the very last one, the newest last."""
-        told = list(self._decisions)[-count:]
-        if self._last is not None and self._last not in told:
-            told.append(self._last)
+        told, last = list(self._decisions)[-count:], self._plain()
+        if last is not None and last not in told:
+            told.append(last)
         return told[-count:]
+
+    def _plain(self) -> dict[str, Any] | None:
+        """Return the last decision as it is told and kept."""
+        return None if self._last is None else {"at": self._last[0], **self._last[1].plain()}
 
     def thresholds(self) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned, with its bounds."""
@@ -299,7 +301,7 @@ class Scaling:
         self._journal.info("learned thresholds are forgotten", factor=round(before, 4))
 
     def _learn(self, learned: adapt.Learned) -> None:
-        self._state = replace(self._state, learned=learned)
+        self._state = self._state._replace(learned=learned)
         self._save(monotonic())
 
 

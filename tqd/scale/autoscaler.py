@@ -7,12 +7,10 @@ that no longer fit into memory; the votes.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tqd.scale.adapt import Learned, learn
 from tqd.scale.decision import Action, Decision, Rule, VetoKind
 from tqd.scale.evidence import proof
-from tqd.scale.explain import sentence
+from tqd.scale.explain import Why
 from tqd.scale.hysteresis import Changes, changed, cooldown_left_s
 from tqd.scale.rules import decide
 from tqd.scale.sample import Sample
@@ -38,7 +36,7 @@ def step(settings: ScaleSettings, state: State, sample: Sample, now: float) -> t
         return state, _off(sample, now)
     sample, refused = sane(sample)
     if state.order is not None and now >= state.order.until:
-        state = replace(state, order=None)
+        state = state._replace(order=None)
     view = look(settings, state, sample, now)
     verdict = decide(view)
     return _after(view, verdict), _decision(view, verdict, refused)
@@ -52,7 +50,7 @@ def _off(sample: Sample, now: float) -> Decision:
         rule=Rule.OFF,
         from_workers=sample.workers,
         to_workers=sample.workers,
-        sentence=f"held at {sample.workers}: auto-scaling is off",
+        why=f"held at {sample.workers}: auto-scaling is off",
     )
 
 
@@ -81,7 +79,7 @@ def _decision(view: View, verdict: Verdict, refused: tuple[str, ...]) -> Decisio
         cooldown_left_s=left_s,
         recycle=view.signals.memory_pressure.on or verdict.rule is Rule.MEMORY,
         refused=refused,
-        sentence=sentence(view, verdict, refused),
+        why=Why(view, verdict, refused),
     )
 
 

@@ -109,7 +109,8 @@ class Decision(NamedTuple):
     `streak` is for how many samples in a row the same was proposed. `cooldown_left_s` is that of the
     direction proposed, else 0. `recycle` asks for workers to be replaced for their memory. `share` is this
     daemon's part of a step that several take together; None when it is alone.
-    `sentence` tells it all to a reader, with the figures that mattered.
+    `sentence` tells it all to a reader, with the figures that mattered; it is made of `why` when somebody
+    asks for it, as most decisions are told to nobody.
     """
 
     at: float
@@ -132,7 +133,12 @@ class Decision(NamedTuple):
     cooldown_left_s: float = 0.0
     recycle: bool = False
     refused: tuple[str, ...] = ()
-    sentence: str = ""
+    why: object = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return why the number changes, or why it does not."""
+        return str(self.why)
 
     @property
     def changes(self) -> bool:

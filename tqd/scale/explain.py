@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tqd.scale.decision import Rule, Signal
 from tqd.scale.settings import Mode
 from tqd.scale.verdict import Verdict, needs, percent, several
@@ -10,8 +12,18 @@ from tqd.scale.view import View
 _NUMBERS = ("no", "one", "two", "three", "four")
 
 
-def sentence(view: View, verdict: Verdict, refused: tuple[str, ...]) -> str:
-    """Return why the number changes, or why it does not."""
+class Why(NamedTuple):
+    """All that a sentence is made of; as a text it is the sentence."""
+
+    view: View
+    verdict: Verdict
+    refused: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return _sentence(*self)
+
+
+def _sentence(view: View, verdict: Verdict, refused: tuple[str, ...]) -> str:
     present = view.sample.workers
     if verdict.to == present:
         told = f"held at {present}: {_why_held(view, verdict)}"

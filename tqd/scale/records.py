@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from heapq import nlargest
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 from tqd.scale.sample import Runs, Sample
@@ -45,6 +46,10 @@ class Mean(NamedTuple):
     at: float
 
 
+Means = Mapping[str, tuple[float, float, float]]
+"""The fields of a `Mean` by task name: bare, as ten of them change with each decision."""
+
+
 class Finished(NamedTuple):
     """What finished in one window that ended at `at`."""
 
@@ -64,7 +69,8 @@ class Compared(NamedTuple):
 
 Entry = TypeVar("Entry", Finished, Compared)
 
-_NOTHING: Mapping[str, Mean] = {}
+_FINISHED, _FAILED = map(itemgetter, (1, 2))
+_NOTHING: Means = {}
 
 
 class Records(NamedTuple):
@@ -75,7 +81,7 @@ class Records(NamedTuple):
     """
 
     at: float | None = None
-    means: Mapping[str, Mean] = _NOTHING
+    means: Means = _NOTHING
     run: Mean | None = None
     arrivals_per_s: float | None = None
     usual_per_s: float | None = None
@@ -103,17 +109,14 @@ def complexity(records: Records) -> float | None:
 
 def error_rate(records: Records) -> float | None:
     """Return failed ÷ finished attempts of the last minute; None when none finished."""
-    finished = failed = 0
-    for entry in records.finished:
-        finished += entry.finished
-        failed += entry.failed
-    return min(1.0, failed / finished) if finished else None
+    finished = sum(map(_FINISHED, records.finished))
+    return min(1.0, sum(map(_FAILED, records.finished)) / finished) if finished else None
 
 
 def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Records:
     """Return the records with one more sample; the usual arrivals are those of about `calm_s`."""
     window = sample.window
-    passed_s = 0.0 if records.at is None else max(0.0, now - records.at)
+    passed_s = 0.0 if records.at is None or now < records.at else now - records.at
     means, compared, runs = _by_name(records.means, window.runs, now)
     return Records(
         at=now,
@@ -128,19 +131,16 @@ def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Recor
     )
 
 
-def _by_name(
-    means: Mapping[str, Mean], runs: Mapping[str, Runs], now: float
-) -> tuple[Mapping[str, Mean], Compared, Runs]:
+def _by_name(means: Means, runs: Mapping[str, Runs], now: float) -> tuple[Means, Compared, Runs]:
     """Return the means with these runs, the runs held against the means before, and all runs as one."""
     if not runs:
         return means, Compared(now, 0, 0.0, 0.0), Runs(0, 0.0)
     merged = dict(means)
     attempts, total_s, known, measured_s, expected_s = 0, 0.0, 0, 0.0, 0.0
-    decayed_at, decay = now, 1.0
-    # The rule of `_added`, written out: this is half of a decision's time, and most names are of one age.
+    decayed_at, decay, unheard = now, 1.0, (0.0, 0.0, now)
+    # The rule of `_added`, written out: it is the dearest part of a decision, and most names have one age.
     for name, (count, sum_s) in runs.items():
-        mean = means.get(name)
-        mean_s, weight, at = (0.0, 0.0, now) if mean is None else mean
+        mean_s, weight, at = means.get(name, unheard)
         if weight >= FEWEST_RUNS:
             known += count
             measured_s += sum_s
@@ -150,11 +150,11 @@ def _by_name(
                 decayed_at, decay = at, math.exp(-max(0.0, now - at) / LONG_RUN_S)
             weight *= decay
             whole = weight + count
-            merged[name] = Mean((mean_s * weight + sum_s) / whole, whole, now)
+            merged[name] = (mean_s * weight + sum_s) / whole, whole, now
             attempts += count
             total_s += sum_s
     if len(merged) > MOST_NAMES:
-        kept = nlargest(MOST_NAMES, merged, key=lambda name: _weight(merged[name], now, LONG_RUN_S))
+        kept = nlargest(MOST_NAMES, merged, key=lambda name: _weight(Mean(*merged[name]), now, LONG_RUN_S))
         merged = {name: merged[name] for name in kept}
     return merged, Compared(now, known, measured_s, expected_s), Runs(attempts, total_s)
 
@@ -184,7 +184,8 @@ def _smooth(before: float | None, measured: float | None, passed_s: float) -> fl
     if passed_s <= 0:
         return smoothed
     count = measured * passed_s
-    return max(smoothed, (count - SURE * math.sqrt(count)) / passed_s)
+    proven = (count - SURE * math.sqrt(count)) / passed_s
+    return proven if proven > smoothed else smoothed
 
 
 def _usual(before: float | None, measured: float | None, passed_s: float, calm_s: float) -> float | None:
@@ -204,20 +205,24 @@ def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> t
     kept = _recent_of(entries, now)
     if window.finished is None or window.failed is None or window.finished <= 0:
         return kept
-    return (*kept, Finished(now, window.finished, window.failed))[-MOST_ENTRIES:]
+    return _at_most((*kept, Finished(now, window.finished, window.failed)))
 
 
 def _with(entries: tuple[Compared, ...], entry: Compared, now: float) -> tuple[Compared, ...]:
     """Return the windows of the last minute with one more, if there was anything to compare."""
     kept = _recent_of(entries, now)
-    return (*kept, entry)[-MOST_ENTRIES:] if entry.attempts > 0 else kept
+    return _at_most((*kept, entry)) if entry.attempts > 0 else kept
+
+
+def _at_most(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    return entries if len(entries) <= MOST_ENTRIES else entries[-MOST_ENTRIES:]
 
 
 def _recent_of(entries: tuple[Entry, ...], now: float) -> tuple[Entry, ...]:
     """Return the entries of the last minute; they are in their order."""
-    first = 0
+    first, since = 0, now - MINUTE_S
     for entry in entries:
-        if now - MINUTE_S < entry.at <= now:
+        if since < entry.at <= now:
             break
         first += 1
     return entries[first:] if first else entries

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ def _numbers(kind: type) -> tuple[str, ...]:
 
 _NUMBERS = {kind: _numbers(kind) for kind in (Sample, Window, QueueReading)}
 _GETTERS = {kind: attrgetter(*names) for kind, names in _NUMBERS.items()}
+_SAMPLE, _WINDOW, _QUEUE = _GETTERS.values()
 _NEGATIVE = {"headroom_bytes"}
 """What may be below nothing: the rest of a limit that was lowered under what is in use."""
 
@@ -46,14 +48,14 @@ def sane(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
 
 def _plausible(sample: Sample) -> bool:
     """Tell at little cost whether nothing has to be looked at more closely."""
-    values = [*_GETTERS[Sample](sample), *_GETTERS[Window](sample.window), *sample.pss_bytes]
+    values = [*_SAMPLE(sample), *_WINDOW(sample.window), *sample.pss_bytes]
     for queue in sample.queues:
-        values += _GETTERS[QueueReading](queue)
-    for run in sample.window.runs.values():
-        values += run
-    known: list[float] = [value for value in values if value is not None]
+        values += _QUEUE(queue)
+    values += chain.from_iterable(sample.window.runs.values())
+    # Neither what is not known nor a zero has to be looked at.
+    known: list[float] = list(filter(None, values))
     # NaN may hide from min and max, but not from the sum.
-    return min(known) >= 0 and max(known) <= _LARGEST and sum(known) >= 0
+    return not known or (min(known) > 0 and max(known) <= _LARGEST and sum(known) > 0)
 
 
 def _clean(sample: Sample) -> Sample:

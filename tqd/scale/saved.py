@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tqd.scale.adapt import LEAST_GAIN, MOST_LESSONS, Learned, Lesson
 from tqd.scale.hysteresis import Changes
 from tqd.scale.manual import MOST_WORKERS, Order
-from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Compared, Finished, Mean, Records
+from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Compared, Finished, Mean, Means, Records
 from tqd.scale.state import State
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR
 
@@ -37,7 +37,7 @@ def dump(state: State, now: float) -> dict[str, Any]:
     records, changes, learned = state.records, state.changes, state.learned
     return {
         "version": VERSION,
-        "means": {name: [mean.mean_s, mean.weight, now - mean.at] for name, mean in records.means.items()},
+        "means": {name: [mean_s, weight, now - at] for name, (mean_s, weight, at) in records.means.items()},
         "run": None
         if records.run is None
         else [records.run.mean_s, records.run.weight, now - records.run.at],
@@ -157,7 +157,7 @@ class _Reader:
     def row(self, name: str, length: int) -> list[float]:
         return _row(self._plain.get(name), name, length)
 
-    def means(self) -> Mapping[str, Mean]:
+    def means(self) -> Means:
         table = self._plain.get("means")
         if not isinstance(table, Mapping) or len(table) > MOST_NAMES:
             raise _Unreadable(f"means is no table of at most {MOST_NAMES}")

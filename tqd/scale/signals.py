@@ -49,21 +49,21 @@ def _pressure(sample: Sample, seen: Seen, threshold: float) -> Signal:
         value = seen.weighted / (seen.fleet * sample.slots)
     low = threshold * DOWN_PRESSURE
     vote = _vote(value, threshold, low)
-    return Signal("queue_pressure", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
+    return Signal("queue_pressure", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
 
 
 def _utilization(seen: Seen, threshold: float) -> Signal:
     value, low = seen.utilization, threshold * DOWN_UTILIZATION
     unknown = "" if value is not None else "no worker has told its slots in the window"
     vote = _vote(value, threshold, low)
-    return Signal("worker_utilization", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
+    return Signal("worker_utilization", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
 
 
 def _complexity(records: Records, threshold: float) -> Signal:
     value, low = complexity(records), threshold * DOWN_COMPLEXITY
     unknown = "" if value is not None else "too few attempts finished that have a long-run mean"
     vote = _vote(value, threshold, low)
-    return Signal("task_complexity", Role.DEMAND, value, threshold, low, "", vote, unknown=unknown)
+    return Signal("task_complexity", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
 
 
 def _wait(sample: Sample, seen: Seen, goal_s: float) -> Signal:
@@ -76,7 +76,7 @@ def _wait(sample: Sample, seen: Seen, goal_s: float) -> Signal:
         value, subject = seen.oldest_s, seen.oldest
     unknown = "" if value is not None else "nothing waits, and nothing was started in the window"
     vote = 1 if value is not None and value > goal_s else 0
-    return Signal("queue_wait", Role.DEMAND, value, goal_s, None, "s", vote, unknown=unknown, subject=subject)
+    return Signal("queue_wait", Role.DEMAND, value, goal_s, None, "s", vote, False, unknown, subject)
 
 
 def _errors(records: Records, threshold: float) -> Signal:

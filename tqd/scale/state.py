@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tqd.scale.adapt import Learned
 from tqd.scale.hysteresis import Changes
@@ -10,8 +10,7 @@ from tqd.scale.manual import Order
 from tqd.scale.records import Records
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """All of it. A fresh one knows nothing, and is what a new daemon begins with.
 
     `turns` is for how many proposals in a row this daemon's part of a shared step was none, `cramped`
@@ -19,9 +18,9 @@ class State:
     """
 
     at: float | None = None
-    records: Records = field(default_factory=Records)
-    changes: Changes = field(default_factory=Changes)
-    learned: Learned = field(default_factory=Learned)
+    records: Records = Records()
+    changes: Changes = Changes()
+    learned: Learned = Learned()
     order: Order | None = None
     turns: int = 0
     cramped: int = 0

@@ -26,4 +26,4 @@ class Own:
     def choose(self, sample: Sample, now: float) -> Choice:
         """Return what the autoscaler decides, with its sentence."""
         self._state, decision = step(self._settings, self._state, sample, now)
-        return Choice(decision.to_workers, decision.sentence)
+        return Choice(decision.to_workers, decision.sentence if decision.changes else "")

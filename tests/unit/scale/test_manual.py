@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,5 +81,5 @@ def test_an_order_holds_while_nothing_can_be_trusted() -> None:
 
 
 def test_a_new_order_takes_the_place_of_the_old_one() -> None:
-    state = replace(ordered(9, 4), order=order(2, 9, NOW + 5))
+    state = ordered(9, 4)._replace(order=order(2, 9, NOW + 5))
     assert decide(sample(workers=9), state, now=NOW + 5).to_workers == 2

@@ -22,12 +22,8 @@ def lived() -> tuple[State, float]:
     """Return a state in which nothing is as at the beginning, and its moment."""
     moments = [busy(oldest_s=20.0, failed=1)] * 20 + [idle(pss_bytes=(9_000,))] * 90 + [busy()] * 3
     state, _ = steps(moments, RULES)
-    state, _ = steps([sample()], RULES, State(**{**_fields(state), "order": order(4, 4, 2000.0)}), 1600.0)
+    state, _ = steps([sample()], RULES, state._replace(order=order(4, 4, 2000.0)), 1600.0)
     return state, 1600.0
-
-
-def _fields(state: State) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in State.__dataclass_fields__}
 
 
 def test_it_comes_back_as_it_was_but_for_the_moments_of_the_last_step() -> None:
