@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,7 +112,7 @@ def play(rules: ScaleSettings, moments: list[Sample], state: State | None = None
     state, found = state or State(), []
     workers = moments[0].workers
     for number, moment in enumerate(moments):
-        state, decision = step(rules, state, replace(moment, workers=workers), 1000.0 + 5 * number)
+        state, decision = step(rules, state, moment._replace(workers=workers), 1000.0 + 5 * number)
         found.append(decision)
         workers = decision.to_workers
     return found
@@ -230,7 +229,7 @@ def test_learning_never_leaves_its_bounds(rules: ScaleSettings, moments: list[Sa
 def test_without_a_finished_attempt_nothing_is_learned(
     rules: ScaleSettings, moments: list[Sample], factor: float
 ) -> None:
-    quiet = [replace(moment, window=replace(moment.window, finished=0)) for moment in moments]
+    quiet = [moment._replace(window=moment.window._replace(finished=0)) for moment in moments]
     state, _ = steps(quiet, rules, State(learned=Learned(factor=factor)))
     assert state.learned.factor == factor
 

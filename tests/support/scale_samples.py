@@ -23,7 +23,7 @@ def sample(**fields: Any) -> Sample:
 
     Fields of the window and of its one queue, "mail", may be given like those of the sample.
     """
-    window = _CALM | {name: fields.pop(name) for name in list(fields) if name in Window.__dataclass_fields__}
+    window = _CALM | {name: fields.pop(name) for name in list(fields) if name in Window._fields}
     queue = {"ready": 0, "claimed": 20, "scheduled": 0}
     queue |= {name: fields.pop(name) for name in list(fields) if name in _QUEUE}
     workers = fields.pop("workers", 4)

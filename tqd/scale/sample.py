@@ -6,7 +6,7 @@ None is "not known" and never stands for nothing; no default here pretends to be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -17,8 +17,10 @@ class Runs(NamedTuple):
     total_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueReading:
+_NO_RUNS: Mapping[str, Runs] = MappingProxyType({})
+
+
+class QueueReading(NamedTuple):
     """One queue of the namespace, as Redis has it.
 
     `oldest_s` is the age of the oldest ready task; None when nothing is ready, or when it is not known.
@@ -34,8 +36,7 @@ class QueueReading:
     held: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(NamedTuple):
     """What happened since the sample before.
 
     Of this daemon: `busy_slot_s` of `slot_s` slot-seconds, attempts `finished` and of them `failed` (those
@@ -48,13 +49,12 @@ class Window:
     arrivals_per_s: float | None = None
     finished: int | None = None
     failed: int | None = None
-    runs: Mapping[str, Runs] = field(default_factory=dict)
+    runs: Mapping[str, Runs] = _NO_RUNS
     wait_p95_s: float | None = None
     run_p95_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """One moment of one daemon and of the namespace that it serves.
 
     `workers` is how many this daemon wants at the moment; `ready_workers`, `starting` and `draining` are
@@ -78,7 +78,7 @@ class Sample:
     rank: int | None = None
     workers_everywhere: int | None = None
     queues: tuple[QueueReading, ...] = ()
-    window: Window = field(default_factory=Window)
+    window: Window = Window()
     pss_bytes: tuple[int, ...] = ()
     headroom_bytes: int | None = None
     limit_bytes: int | None = None

@@ -6,7 +6,6 @@ What was taken out is not known from then on, and the decision names it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
 from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -18,11 +17,10 @@ Record = TypeVar("Record", Sample, Window, QueueReading)
 _OTHERS = {"held", "name", "queues", "window", "runs", "pss_bytes", "reloading"}
 
 
-def _numbers(kind: type) -> tuple[str, ...]:
-    return tuple(found.name for found in fields(kind) if found.name not in _OTHERS)
-
-
-_NUMBERS = {kind: _numbers(kind) for kind in (Sample, Window, QueueReading)}
+_NUMBERS = {
+    kind: tuple(name for name in kind._fields if name not in _OTHERS)
+    for kind in (Sample, Window, QueueReading)
+}
 _GETTERS = {kind: attrgetter(*names) for kind, names in _NUMBERS.items()}
 _SAMPLE, _WINDOW, _QUEUE = _GETTERS.values()
 _NEGATIVE = {"headroom_bytes"}
@@ -61,10 +59,9 @@ def _plausible(sample: Sample) -> bool:
 def _clean(sample: Sample) -> Sample:
     window = _without(sample.window)
     runs = {name: run for name, run in window.runs.items() if _fits(run.attempts) and _fits(run.total_s)}
-    return replace(
-        _without(sample),
+    return _without(sample)._replace(
         queues=tuple(_without(queue) for queue in sample.queues),
-        window=replace(window, runs=runs),
+        window=window._replace(runs=runs),
         pss_bytes=tuple(pss for pss in sample.pss_bytes if _fits(pss)),
     )
 
@@ -94,7 +91,7 @@ def _holds(name: str, value: float | None) -> bool:
 def _without(record: Record) -> Record:
     """Return the record with None in place of what is unfit, or with nothing where None is not allowed."""
     lacking: dict[str, Any] = {name: _NEVER_NONE.get(name) for name in _unfit(record)}
-    return replace(record, **lacking)
+    return record._replace(**lacking)
 
 
 def _fits(value: float) -> bool:

@@ -56,12 +56,17 @@ class Crew:
 
     def count(self, life: Life) -> int:
         """Return how many are at this point of their lives."""
-        return sum(worker.life is life for worker in self.workers)
+        return [worker.life for worker in self.workers].count(life)
+
+    def lives(self) -> tuple[int, int, int]:
+        """Return how many are ready, how many start, and how many drain."""
+        ready, starting = self.count(Life.READY), self.count(Life.STARTING)
+        return ready, starting, len(self.workers) - ready - starting
 
     @property
     def wanted(self) -> int:
         """Return how many are meant to stay: those that start and those that are ready."""
-        return sum(worker.life is not Life.DRAINING for worker in self.workers)
+        return len(self.workers) - self.count(Life.DRAINING)
 
     def pass_to(self, now: float) -> None:
         """Add up the time since the last change."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from tqd.scale.sample import QueueReading, Runs, Sample, Window
@@ -28,18 +27,18 @@ class Sampler:
         plant, crew = self._plant, self._plant.crew
         passed_s, self._since = plant.now - self._since, plant.now
         self.latest = plant.take()
-        lives = Counter(worker.life for worker in crew.workers)
+        ready, starting, draining = crew.lives()
         memory = plant.shape.memory
         limit_bytes = memory.limit_bytes if memory else None
         return Sample(
-            workers=lives[Life.READY] + lives[Life.STARTING],
+            workers=ready + starting,
             slots=plant.shape.slots,
-            ready_workers=lives[Life.READY],
-            starting=lives[Life.STARTING],
-            draining=lives[Life.DRAINING],
+            ready_workers=ready,
+            starting=starting,
+            draining=draining,
             nodes=1,
             rank=0,
-            workers_everywhere=lives[Life.READY] + lives[Life.DRAINING],
+            workers_everywhere=ready + draining,
             queues=tuple(self._queues()),
             window=_window(self.latest, passed_s),
             pss_bytes=tuple(one.memory_bytes for one in crew.workers if one.life is Life.READY and memory),
