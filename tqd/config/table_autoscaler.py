@@ -126,7 +126,7 @@ AUTOSCALER: tuple[Setting, ...] = (
     ),
     _number(
         "scaling_triggers.memory_pressure_threshold", _TRIGGERS.memory_pressure_threshold, 1, 1_048_576, "MB",
-        "Above so much memory (PSS) of a worker, there is no growth, and it is replaced.",
+        "Above so much memory (mean PSS of the workers), there is no growth, and the largest is replaced.",
     ),
     _number(
         "target_sla.max_p95_latency_ms", _SLA.max_p95_latency_ms, 1, 86_400_000, "ms",

@@ -16,6 +16,11 @@ before the hold ends, and then finds its workers. Simulated on bursts, on/off, h
 loads of four seeds each: at most 2 flaps per hour, where 1.5 and 1.5 had up to 2.5, for about the same
 worker-hours."""
 
+MOST_REGRETS, REGRETS_S = 2, 3600.0
+"""No more shrinks than that are regretted in that time, in s: after so many there is no other before the
+first of them is so long ago. Whatever the load, and with a cooldown of five minutes or more, the number is
+thus taken down and up again within five minutes at most twice in an hour."""
+
 CALM_COOLDOWNS = 0.2
 
 
@@ -23,7 +28,8 @@ class Changes(NamedTuple):
     """When the number was changed, on the monotonic clock, and for how long the same has been proposed.
 
     `streak` is positive for proposals to grow and negative for those to shrink. `changed_at` is the last
-    change of any kind; `grown_at` and `shrunk_at` are those that votes brought about.
+    change of any kind; `grown_at` and `shrunk_at` are those that votes brought about. `regrets` are the last
+    growths that undid a shrink, `MOST_REGRETS` at most; until `regret_until` there is no other shrink.
     """
 
     streak: int = 0
@@ -31,6 +37,7 @@ class Changes(NamedTuple):
     shrunk_at: float | None = None
     changed_at: float | None = None
     regret_until: float | None = None
+    regrets: tuple[float, ...] = ()
 
 
 def regret_s(settings: ScaleSettings) -> float:
@@ -64,11 +71,23 @@ def changed(changes: Changes, settings: ScaleSettings, direction: int, now: floa
         return changes._replace(streak=0, changed_at=now)
     if direction < 0:
         return changes._replace(streak=0, changed_at=now, shrunk_at=now)
-    regret_until = changes.regret_until
+    changes = _regretted(changes, settings, now)
+    return changes._replace(streak=0, changed_at=now, grown_at=now)
+
+
+def _regretted(changes: Changes, settings: ScaleSettings, now: float) -> Changes:
+    """Return it after a growth: one that undoes a shrink soon is held against the next shrink."""
+    shrunk_at, grown_at, regrets = changes.shrunk_at, changes.grown_at, changes.regrets
     within_s = min(MOST_HELD_S, REGRETTED_WITHIN * settings.scale_down_cooldown_seconds)
-    if changes.shrunk_at is not None and now - changes.shrunk_at < within_s:
-        regret_until = now + regret_s(settings)
-    return changes._replace(streak=0, changed_at=now, grown_at=now, regret_until=regret_until)
+    if shrunk_at is None or now - shrunk_at >= within_s:
+        return changes
+    # A shrink is regretted once, however many growths follow it.
+    if grown_at is None or grown_at <= shrunk_at:
+        regrets = (*regrets, now)[-MOST_REGRETS:]
+    until = now + regret_s(settings)
+    if len(regrets) == MOST_REGRETS:
+        until = max(until, regrets[0] + REGRETS_S)
+    return changes._replace(regret_until=until, regrets=regrets)
 
 
 def cooldown_left_s(changes: Changes, settings: ScaleSettings, direction: int, now: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tqd.scale.adapt import LEAST_GAIN, MOST_LESSONS, Learned, Lesson
-from tqd.scale.hysteresis import Changes
+from tqd.scale.hysteresis import MOST_REGRETS, Changes
 from tqd.scale.manual import MOST_WORKERS, Order
 from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Compared, Finished, Mean, Means, Records
 from tqd.scale.state import State
@@ -52,6 +52,7 @@ def dump(state: State, now: float) -> dict[str, Any]:
         "shrunk_ago": ago(changes.shrunk_at),
         "changed_ago": ago(changes.changed_at),
         "regret_ago": ago(changes.regret_until),
+        "regrets": [now - at for at in changes.regrets],
         "factor": learned.factor,
         "gain": learned.gain,
         "direction": learned.direction,
@@ -102,6 +103,7 @@ def _state(reader: _Reader) -> State:
             shrunk_at=reader.moment("shrunk_ago"),
             changed_at=reader.moment("changed_ago"),
             regret_until=reader.moment("regret_ago"),
+            regrets=reader.regrets(),
         ),
         learned=Learned(
             factor=reader.number("factor", LEAST_FACTOR, MOST_FACTOR),
@@ -153,6 +155,12 @@ class _Reader:
         """Return a moment on this process's clock."""
         value = self._plain.get(name)
         return None if value is None else self._then - _number(value, name, -_LARGEST, _LARGEST)
+
+    def regrets(self) -> tuple[float, ...]:
+        rows = self._plain.get("regrets")
+        if not isinstance(rows, list | tuple) or len(rows) > MOST_REGRETS:
+            raise _Unreadable(f"regrets is no list of at most {MOST_REGRETS}")
+        return tuple(self._then - _number(ago, "regrets", -_LARGEST, _LARGEST) for ago in rows)
 
     def row(self, name: str, length: int) -> list[float]:
         return _row(self._plain.get(name), name, length)

@@ -42,7 +42,7 @@ class Changes:
         self.downs += not up
         if self.last:
             past = self.last[-1]
-            if (past.after > past.before) is not up and change.at_s - past.at_s <= FLAP_S:
+            if (past.after > past.before) is not up and change.at_s - past.at_s < FLAP_S:
                 self._flap(int(change.at_s // _HOUR_S))
         self.last.append(change)
 

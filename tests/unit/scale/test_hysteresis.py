@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.support.scale_samples import busy, idle, kinds, sample, settings, steps
@@ -92,6 +94,29 @@ def test_a_shrink_that_was_right_for_long_is_not_regretted() -> None:
     )
     moments = [(1000.0, idle()), (1025.0, busy()), (1046.0, idle())]
     assert follow(moments, rules) == [(1000.0, 3), (1025.0, 6), (1046.0, 3)]
+
+
+def test_no_more_than_two_shrinks_are_regretted_in_an_hour_whatever_the_rhythm_of_the_load() -> None:
+    """Each sample asks for the opposite of the last change, as soon as that is allowed."""
+    rules = settings(scale_up_cooldown_seconds=0.0, consecutive_signals_required=1)
+    state, workers, changes = State(), 4, []
+    for number in range(int(6 * 3600 / 5)):
+        now = 1000.0 + 5 * number
+        asked = busy(workers=workers) if changes and changes[-1][1] < 0 else idle(workers=workers)
+        state, (decision,) = steps([asked], rules, state, now)
+        if decision.changes:
+            changes.append((now, decision.to_workers - workers))
+            workers = min(5, max(3, decision.to_workers))
+    back = [now for (then, down), (now, up) in pairwise(changes) if down < 0 < up and now - then < 300]
+    assert all(later - first >= 3600 for first, later in zip(back, back[2:], strict=False))
+    assert len(back) == 12
+
+
+def test_a_shrink_is_regretted_once_however_many_growths_follow_it() -> None:
+    rules = settings(scale_up_cooldown_seconds=0.0, consecutive_signals_required=1)
+    state, _ = steps([idle(), busy(), busy(workers=5), busy(workers=7)], rules)
+    assert state.changes.regrets == (1005.0,)
+    assert state.changes.regret_until == 1015.0 + regret_s(rules)
 
 
 def test_no_regret_lasts_longer_than_an_hour() -> None:
