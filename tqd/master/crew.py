@@ -20,6 +20,9 @@ ARRIVED = 5
 HELD = 6
 """The place of how many of its ready tasks wait for their keys."""
 
+THROTTLED = 7
+"""The place of whether its own rate lets none start, 1 or 0."""
+
 RSS_READINGS = 10
 """Beats whose memory is remembered, for the report of a crash."""
 

@@ -9,25 +9,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tqd.config.model import QueuesConfig
-from tqd.master.crew import ARRIVED, HELD, Depths, Member
+from tqd.master.crew import ARRIVED, HELD, THROTTLED, Depths, Member
 from tqd.master.fleet import Fleet
 from tqd.master.seats import ChildState, Seat
 from tqd.master.telemetry import Recent
+from tqd.metrics.histogram import Histogram
 from tqd.scale.sample import QueueReading, Runs, Sample, Window
 from tqd.system.memory import MemoryState
 from tqd.task.queue_limit import OTHER_WEIGHT, QueueLimit
 
-AT_ITS_RATE = 0.9
-"""A queue from which so much of its own rate is taken is held back by that, and not by want of workers."""
+READY, CLAIMED = 0, 2
+"""Places of a row of a sample; see `Sampled`."""
+
+AT_ITS_LIMIT, JUST_NOW, BY_KEYS = "at its own limit", "at its own limit just now", "at the limits of its keys"
+"""Why workers would not help a queue, or not all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """What a sample is made of besides the fleet: the namespace, what happened since, memory, time.
 
-    `before`: how many were ready in each queue at the sample before, by name, and `since_s` how long ago
-    that was. `slots` are those of one worker. `held` says why no queue would be helped by more workers;
-    empty when they would.
+    `before`: what held each queue back at the sample before, by name. `slots` are those of one worker.
+    `suspended` says why no worker would start anything; empty when they would.
     """
 
     depths: Depths
@@ -35,11 +38,10 @@ class Moment:
     memory: MemoryState
     queues: QueuesConfig
     slots: int
-    before: Mapping[str, int]
-    since_s: float
+    before: Mapping[str, str]
     since_start_s: float
     since_reload_s: float | None
-    held: str = ""
+    suspended: str = ""
 
 
 def measure(fleet: Fleet, crew: Mapping[str, Member], moment: Moment, now: float) -> Sample:
@@ -47,34 +49,34 @@ def measure(fleet: Fleet, crew: Mapping[str, Member], moment: Moment, now: float
     seats, recent, depths = fleet.seats.workers(), moment.recent, moment.depths
     told = depths.sample
     ready = [seat for seat in seats if seat.state is ChildState.READY and not seat.leaving]
+    queues = tuple(_readings(moment))
     return Sample(
         workers=fleet.wanted.workers,
         slots=moment.slots,
         ready_workers=len(ready),
         starting=sum(seat.state is ChildState.STARTING for seat in seats),
-        suspects=0 if moment.held else fleet.wanted.suspects,
+        suspects=fleet.wanted.suspects,
+        suspended=moment.suspended,
         draining=sum(seat.leaving or seat.state is ChildState.DRAINING for seat in seats),
         nodes=_known(told.nodes) if told else None,
         rank=_known(told.rank) if told else None,
         workers_everywhere=_known(told.workers) if told else None,
-        queues=tuple(_readings(moment)),
-        window=_window(moment),
+        queues=queues,
+        window=_window(moment, queues),
         pss_bytes=tuple(_pss(ready, crew)),
         headroom_bytes=moment.memory.free_bytes,
         limit_bytes=moment.memory.limit_bytes,
         beats_age_s=recent.beats_age_s if ready else 0.0,  # nobody is there to be heard
         queues_age_s=recent.queues_age_s,
-        reloading=fleet.rollout.roll is not None,
+        reloading=not fleet.rollout.settled,
         since_start_s=moment.since_start_s,
         since_reload_s=moment.since_reload_s,
     )
 
 
-def ready_counts(depths: Depths) -> dict[str, int]:
-    """Return how many tasks are ready in each queue, those that are not known left out."""
-    if depths.sample is None or len(depths.sample.queues) != len(depths.names):
-        return {}
-    return {name: row[0] for name, row in zip(depths.names, depths.sample.queues, strict=True) if row[0] >= 0}
+def holds(sample: Sample) -> dict[str, str]:
+    """Return what held queues back in a sample, by name: the `before` of the next one."""
+    return {one.name: one.held or one.slowed for one in sample.queues if one.held or one.slowed}
 
 
 def _readings(moment: Moment) -> Iterable[QueueReading]:
@@ -83,11 +85,11 @@ def _readings(moment: Moment) -> Iterable[QueueReading]:
         return
     weights = {one.queue: one.weight for one in queues.weights}
     limits = {one.queue: one for one in queues.limits}
-    for place, (name, row) in enumerate(zip(depths.names, depths.sample.queues, strict=True)):
+    for name, row in zip(depths.names, depths.sample.queues, strict=True):
         ready, scheduled, claimed, oldest_ms, paused = row[:ARRIVED]
         # No worker could start what waits for its key.
         startable = max(0, ready - row[HELD]) if ready >= 0 else ready
-        taken = _taken_per_s(moment, place, name, ready)
+        before = moment.before.get(name, "")
         yield QueueReading(
             name=name,
             weight=weights.get(name, OTHER_WEIGHT),
@@ -95,38 +97,58 @@ def _readings(moment: Moment) -> Iterable[QueueReading]:
             claimed=_known(claimed),
             scheduled=_known(scheduled),
             oldest_s=None if oldest_ms < 0 or not startable else oldest_ms / 1000,
-            held="paused" if paused == 1 else moment.held or _held(limits.get(name), claimed, taken),
+            held="paused" if paused == 1 else _held(limits.get(name), row, before),
+            slowed=BY_KEYS if row[HELD] > 0 or before == BY_KEYS else "",
         )
 
 
-def _taken_per_s(moment: Moment, place: int, name: str, ready: int) -> float | None:
-    """Return how many tasks a second were lately taken from a queue, by all daemons."""
-    arrivals, before = moment.depths.arrivals.per_s(place, moment.since_s), moment.before.get(name)
-    if arrivals is None or before is None or ready < 0 or moment.since_s <= 0:
-        return None
-    return arrivals - (ready - before) / moment.since_s
+def _held(limit: QueueLimit | None, row: Sequence[int], before: str) -> str:
+    """Return why more workers would not help a queue.
 
-
-def _held(limit: QueueLimit | None, claimed: int, taken_per_s: float | None) -> str:
+    One that is at its limit is below it for a moment whenever a task ends, and so counts as held for one
+    sample more: what was started meanwhile had waited for the limit.
+    """
     if limit is None:
         return ""
-    at_most = limit.concurrency and claimed >= limit.concurrency
-    at_rate = limit.rate_per_s and taken_per_s is not None and taken_per_s >= AT_ITS_RATE * limit.rate_per_s
-    return "at its own limit" if at_most or at_rate else ""
+    at_most = limit.concurrency and row[CLAIMED] >= limit.concurrency
+    at_rate = limit.rate_per_s and row[THROTTLED] == 1 and row[READY] > 0
+    if at_most or at_rate:
+        return AT_ITS_LIMIT
+    return JUST_NOW if before == AT_ITS_LIMIT else ""
 
 
-def _window(moment: Moment) -> Window:
+def _window(moment: Moment, queues: Sequence[QueueReading]) -> Window:
     recent = moment.recent
+    held = {one.name for one in queues if one.held or one.slowed}
+    waits = Histogram()
+    for name, found in recent.waits.items():
+        if name not in held:
+            waits.merge(found.counts)
     return Window(
+        span_s=recent.span_s,
         busy_slot_s=recent.busy_slot_s,
         slot_s=recent.slot_s,
-        arrivals_per_s=recent.arrivals_per_s,
+        arrivals_per_s=_arrivals_per_s(moment, queues),
         finished=recent.finished,
         failed=recent.failed,
         runs={name: Runs(count, total_s) for name, (count, total_s) in recent.runs.items()},
-        wait_p95_s=recent.wait_p95_s,
+        wait_p95_s=waits.quantile_s(0.95),
         run_p95_s=recent.run_p95_s,
     )
+
+
+def _arrivals_per_s(moment: Moment, queues: Sequence[QueueReading]) -> float | None:
+    """Return how many tasks a second arrived where more workers could start more; None: it is not known."""
+    arrivals = moment.depths.arrivals
+    rates = [
+        arrivals.per_s(place, moment.recent.span_s)
+        for place, one in enumerate(queues)
+        if not (one.held or one.slowed)
+    ]
+    known = [rate for rate in rates if rate is not None]
+    if not queues or len(known) < len(rates):
+        return None
+    return sum(known)
 
 
 def _pss(ready: Sequence[Seat], crew: Mapping[str, Member]) -> Iterable[int]:

@@ -19,6 +19,7 @@ from tqd.master.events import (
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
 from tqd.master.recollection import Recollection
+from tqd.master.seats import ChildState
 from tqd.master.telemetry import Telemetry
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
@@ -120,8 +121,10 @@ class Reports:
                 self.depths.take(message, now)
 
     def _on_beat(self, member: Member, beat: Beat, now: float) -> None:
-        if self._fleet.seats[member.seat].role is Role.WORKER:  # a probe's slot is no room for work
-            self.telemetry.on_beat(member.beat, beat)
+        seat = self._fleet.seats[member.seat]
+        if seat.role is Role.WORKER:  # a probe's slot is no room for work
+            leaving = seat.leaving or seat.state is ChildState.DRAINING
+            self.telemetry.on_beat(member.beat, beat, leaving)
         self.telemetry.pull(member)
         self.telemetry.windows.pass_to(now)
         self.totals.rate.add(now, self.totals.done)

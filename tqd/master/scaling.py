@@ -21,9 +21,9 @@ from tqd.master.crew import Member
 from tqd.master.events import Event, RecycleAsked, ResizeAsked
 from tqd.master.fleet import Fleet, Phase
 from tqd.master.journal import Journal
-from tqd.master.measuring import Moment, measure, ready_counts
+from tqd.master.measuring import Moment, holds, measure
 from tqd.master.reports import Reports
-from tqd.master.seats import KEEPER
+from tqd.master.seats import KEEPER, ChildState
 from tqd.scale import adapt, manual
 from tqd.scale.autoscaler import step
 from tqd.scale.decision import Decision
@@ -80,11 +80,12 @@ class Scaling:
         self._reloaded_at: float | None = None
         self._state = State()
         self._stepped_at = now
-        self._before: dict[str, int] = {}
+        self._before: dict[str, str] = {}
         self._asked_at: float | None = None
         self._asked_last = now
         self._saved_at = now
         self._recalled = False
+        self._rests = False
         self._told: Decision | None = None
         self._last: tuple[str, Decision] | None = None
         self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -120,7 +121,10 @@ class Scaling:
         self._recall(now)
         settings = self.settings
         if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
+            self._rests = settings.mode is Mode.OFF
             return
+        if self._rests:
+            self._begin(now)
         if self._asked_at is None and now >= self._asked_last + self._interval_s(settings):
             self._ask(now)
         elif self._asked_at is not None and self._answered(settings, now):
@@ -137,6 +141,13 @@ class Scaling:
     def _interval_s(self, settings: ScaleSettings) -> float:
         empty = not self._fleet.wanted.workers
         return min(settings.interval, EMPTY_INTERVAL_S) if empty else settings.interval
+
+    def _begin(self, now: float) -> None:
+        """Start with an interval of its own: what was counted before is of another time."""
+        self._rests = False
+        self._reports.telemetry.windows.take(now)
+        self._stepped_at = self._asked_last = now
+        self._asked_at, self._before = None, {}
 
     def _ask(self, now: float) -> None:
         """Ask the keeper for the queues and the workers for a beat; both answer in some ms."""
@@ -157,24 +168,23 @@ class Scaling:
         depths = self._reports.depths
         moment = Moment(
             depths=depths,
-            recent=self._reports.telemetry.take(self._workers(), depths, now),
+            recent=self._reports.telemetry.take(self._staying(), depths, now),
             memory=self._memory.state(),
             queues=self._config().queues,
             slots=self._config().workers.max_concurrent_tasks,
             before=self._before,
-            since_s=now - self._stepped_at,
             since_start_s=now - self._since,
             since_reload_s=None if self._reloaded_at is None else now - self._reloaded_at,
-            held=self._held(),
+            suspended=self._suspended(),
         )
         sample = measure(self._fleet, self._children.crew, moment, now)
         self._state, decision = step(settings, self._state, sample, now)
-        self._stepped_at, self._before = now, ready_counts(depths)
+        self._stepped_at, self._before = now, holds(sample)
         self._asked_at = None
         self._carry_out(decision, now)
 
-    def _held(self) -> str:
-        """Return why more workers would be of no use whatever waits, in words; empty when they would."""
+    def _suspended(self) -> str:
+        """Return why no worker would start anything, in words; empty when they would."""
         if self._fleet.wanted.quiet:
             return "the daemon is quiet"
         return "the workers crash" if self._fleet.breaker.open else ""
@@ -182,6 +192,12 @@ class Scaling:
     def _workers(self) -> list[Member]:
         crew = self._children.crew
         return [crew[seat.name] for seat in self._fleet.seats.workers() if seat.name in crew]
+
+    def _staying(self) -> list[Member]:
+        """Return the ready workers that are to stay: what the others say is about their end."""
+        crew, seats = self._children.crew, self._fleet.seats.workers()
+        ready = [seat.name for seat in seats if seat.state is ChildState.READY and not seat.leaving]
+        return [crew[name] for name in ready if name in crew]
 
     def _carry_out(self, decision: Decision, now: float) -> None:
         self._last = wall_iso(), decision

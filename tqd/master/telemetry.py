@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median_low
 
 from tqd.master.crew import Depths, Member, Totals
+from tqd.metrics.histogram import Histogram
 from tqd.metrics.ledger import OTHER, Entry
 from tqd.metrics.measures import Measures
 from tqd.metrics.windows import Key, Windows, by_name, by_queue
@@ -24,9 +26,8 @@ class Recent:
     """What a scaling decision needs of the time since the last one; None is what is not known.
 
     `failed` are all attempts that have failed, whether or not another one follows. `runs` are count and total
-    run time, in s, by task name. `arrivals_per_s` is of all queues that are served here, by anybody's tasks:
-    retries that came due too. `beats_age_s`: how old the oldest of the workers' last beats is;
-    `queues_age_s`: how old what is known of the queues is.
+    run time, in s, by task name; `waits` are told by queue. `beats_age_s`: how old the last beats of the
+    workers are, of which half are younger; `queues_age_s`: how old what is known of the queues is.
     """
 
     span_s: float
@@ -35,9 +36,8 @@ class Recent:
     finished: int
     failed: int
     runs: dict[str, tuple[int, float]]
-    wait_p95_s: float | None
+    waits: dict[str, Histogram]
     run_p95_s: float | None
-    arrivals_per_s: float | None
     beats_age_s: float | None
     queues_age_s: float | None
 
@@ -63,10 +63,11 @@ class Telemetry:
             self.windows.enter(key, entry)
             self._totals.enter(entry)
 
-    def on_beat(self, before: Beat | None, beat: Beat) -> None:
-        """Take in the slot-seconds between two beats of a worker."""
-        busy_s, slot_s = (before.busy_slot_s, before.slot_s) if before else (0.0, 0.0)
-        self.windows.used(max(0.0, beat.busy_slot_s - busy_s), max(0.0, beat.slot_s - slot_s))
+    def on_beat(self, before: Beat | None, beat: Beat, leaving: bool = False) -> None:
+        """Take in the slot-seconds between two beats of a worker; of one that leaves, those at work."""
+        busy_before, slots_before = (before.busy_slot_s, before.slot_s) if before else (0.0, 0.0)
+        busy_s, slot_s = max(0.0, beat.busy_slot_s - busy_before), max(0.0, beat.slot_s - slots_before)
+        self.windows.used(busy_s, min(busy_s, slot_s) if leaving else slot_s)
 
     def by_name(self) -> dict[str, Measures]:
         """Return the totals of each task name."""
@@ -88,10 +89,10 @@ class Telemetry:
             finished=measures.finished,
             failed=measures.errors,
             runs={name: (one.ran, one.run_s) for name, one in by_name(window.measures).items() if one.ran},
-            wait_p95_s=measures.waits.quantile_s(0.95),
+            waits={queue: one.waits for queue, one in by_queue(window.measures).items() if one.waits.counts},
             run_p95_s=measures.runs.quantile_s(0.95),
-            arrivals_per_s=depths.arrivals.all_per_s(window.span_s),
-            beats_age_s=max(ages, default=None),
+            # One that blocks its loop is silent, and the others' words are still worth something.
+            beats_age_s=median_low(ages) if ages else None,
             queues_age_s=None if depths.sample is None else now - depths.at,
         )
 

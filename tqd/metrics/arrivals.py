@@ -57,10 +57,3 @@ class Arrivals:
         if last[place] < 0 or first[place] < 0 or ended <= began:
             return None
         return (last[place] - first[place]) / (ended - began)
-
-    def all_per_s(self, window_s: float) -> float | None:
-        """Return the same of all queues together; None when one of them is not known."""
-        width = len(self._readings[-1][1]) if self._readings else 0
-        rates = [self.per_s(place, window_s) for place in range(width)]
-        known = [rate for rate in rates if rate is not None]
-        return sum(known) if known and len(known) == len(rates) else None

@@ -3,22 +3,25 @@
 The rule, with its reasons. Time is cut into windows of `adaptation_window_minutes`. Each step's time is
 evidence of one kind:
 
-- *missed*: a goal (p95 of the run time, wait, success rate) is missed while the workers are busy: there were
-  too few. Missed with idle workers says nothing: more of them would not have helped.
+- *late*: tasks wait beyond their goal while the workers are busy: there were too few. Late with idle workers
+  says nothing: more of them would not have helped.
+- *missed*: another goal (p95 of the run time, success rate) is missed while the workers are busy.
 - *wasted*: every goal that could be measured is met, the slots are idle, and there are more workers than the
   minimum: there were too many. At the minimum no threshold could have made it fewer.
-- *met*: all else that had attempts to judge by. Without a finished attempt there is no evidence at all.
+- *met*: all else that had attempts to judge by. Without a finished attempt there is no evidence at all, but
+  for a task that waits beyond its goal.
 
 At the end of a window one factor moves all demand thresholds: down (more eager) by `learning_rate` × the
-share of missed time, if that is more than `TOLERATED`; else up (less eager) by `learning_rate` × the share
-of wasted time, if that is more than half. Between the two it rests, so that it settles. A window with too
-little evidence changes nothing: without traffic nothing drifts. Each reversal halves the step, down to an
+share of late and missed time, if that is more than `TOLERATED`; else up (less eager) by `learning_rate` × the
+share of wasted time, if that is more than half. Between the two it rests, so that it settles. A window with
+too little evidence changes nothing: without traffic nothing drifts. Each reversal halves the step, down to an
 eighth, and each repetition in the same direction gives half of that back: near the right place it settles
 instead of hunting around it. The factor never leaves `thresholds.LEAST_FACTOR` to `MOST_FACTOR`.
 
-Some goals no worker can reach: tasks that take 10 s will not take 5 s, and a dependency that fails will fail
-more of them. So each lesson is looked at: when being more eager has not made the miss smaller in the
-window after it, the factor goes back to what the user set, and rests there until the miss changes.
+More workers make waits shorter. Run times and failures they may help, or not: tasks that take 10 s will not
+take 5 s, and a dependency that fails will fail more of them. So a lesson of theirs is looked at: when being
+more eager has not made the miss smaller in the window after it, the factor goes back to what the user set,
+and rests there until the miss changes or tasks are late.
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ from typing import NamedTuple
 
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR
 
-TOLERATED = 0.02
+TOLERATED = 0.05
+"""Two of the goals are about the slowest twentieth, and that of a few attempts is beyond any figure now and
+then by chance."""
+
 WASTEFUL = 0.5
 FEWEST_EVIDENCE = 0.25
 """The share of a window that must be evidence, for anything to be learned from it."""
@@ -49,6 +55,7 @@ class Evidence(StrEnum):
     NONE = "none"
     MET = "met"
     MISSED = "missed"
+    LATE = "late"
     WASTED = "wasted"
 
 
@@ -66,7 +73,8 @@ class Learned(NamedTuple):
     """What was learned so far, and the evidence of the window that runs since `since` (monotonic).
 
     `miss` is how large the miss was at the last eager lesson, 0 when there was none; `futile` is 1 when being
-    more eager has not made it smaller. `miss_s` is the miss of this window, summed over its missed time.
+    more eager has not made it smaller. `miss_s` is the miss of this window, summed over its missed time;
+    `late_s` is no part of that.
     """
 
     factor: float = 1.0
@@ -78,6 +86,7 @@ class Learned(NamedTuple):
     missed_s: float = 0.0
     miss_s: float = 0.0
     wasted_s: float = 0.0
+    late_s: float = 0.0
     miss: float = 0.0
     futile: int = 0
     history: tuple[Lesson, ...] = ()
@@ -104,7 +113,7 @@ def learn(
         return learned
     if learned.evidence_s > 0 and learned.evidence_s >= FEWEST_EVIDENCE * window_s:
         learned = _concluded(learned, now, rate)
-    return learned._replace(since=now, evidence_s=0.0, missed_s=0.0, miss_s=0.0, wasted_s=0.0)
+    return learned._replace(since=now, evidence_s=0.0, missed_s=0.0, miss_s=0.0, wasted_s=0.0, late_s=0.0)
 
 
 def _collected(learned: Learned, proof: Proof, passed_s: float) -> Learned:
@@ -116,12 +125,16 @@ def _collected(learned: Learned, proof: Proof, passed_s: float) -> Learned:
         missed_s=learned.missed_s + missed_s,
         miss_s=learned.miss_s + missed_s * min(proof.miss, MOST_MISS),
         wasted_s=learned.wasted_s + (passed_s if proof.evidence is Evidence.WASTED else 0.0),
+        late_s=learned.late_s + (passed_s if proof.evidence is Evidence.LATE else 0.0),
     )
 
 
 def _concluded(learned: Learned, now: float, rate: float) -> Learned:
-    missed = learned.missed_s / learned.evidence_s
+    late, missed = learned.late_s / learned.evidence_s, learned.missed_s / learned.evidence_s
     wasted = learned.wasted_s / learned.evidence_s
+    if late > TOLERATED:
+        learned = learned._replace(miss=0.0, futile=0)
+        return _lesson(learned, -1, rate * (late + missed), now, late + missed, wasted)
     if missed > TOLERATED:
         learned = _weighed(learned, learned.miss_s / learned.missed_s)
         if learned.futile >= FUTILE:
@@ -162,7 +175,7 @@ def _gain(learned: Learned, direction: int) -> float:
 
 def freeze(learned: Learned, frozen: bool) -> Learned:
     """Return it so that nothing more is learned, or so that learning begins with a new window."""
-    learned = learned._replace(evidence_s=0.0, missed_s=0.0, miss_s=0.0, wasted_s=0.0)
+    learned = learned._replace(evidence_s=0.0, missed_s=0.0, miss_s=0.0, wasted_s=0.0, late_s=0.0)
     return learned._replace(frozen=frozen, since=None)
 
 

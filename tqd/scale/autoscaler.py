@@ -37,6 +37,9 @@ def step(settings: ScaleSettings, state: State, sample: Sample, now: float) -> t
     sample, refused = sane(sample)
     if state.order is not None and now >= state.order.until:
         state = state._replace(order=None)
+    if state.advised and settings.mode is Mode.ACT:
+        # Nothing was changed yet that a cooldown could be about.
+        state = state._replace(changes=Changes(), turns=0, advised=False)
     view = look(settings, state, sample, now)
     verdict = decide(view)
     return _after(view, verdict), _decision(view, verdict, refused)
@@ -99,6 +102,7 @@ def _after(view: View, verdict: Verdict) -> State:
         order=None if verdict.order_ends else state.order,
         turns=state.turns + 1 if _passed_over(verdict) else 0,
         cramped=view.cramped,
+        advised=view.settings.mode is Mode.ADVISE,
     )
 
 

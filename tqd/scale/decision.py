@@ -27,6 +27,7 @@ class Rule(StrEnum):
     STALE = "stale"
     STARTING = "starting"
     RELOADING = "reloading"
+    SUSPENDED = "suspended"
     MEMORY = "memory"
     VOTES = "votes"
     WAIT_SLA = "wait_sla"

@@ -10,27 +10,26 @@ _LEAST_FAILED = 1e-6
 
 
 def proof(view: View) -> Proof:
-    """Return what this sample is evidence of; of nothing when no attempt finished in its window."""
-    busy = view.signals.worker_utilization
-    if not view.sample.window.finished or busy.value is None:
+    """Return what this sample is evidence of; of nothing when no attempt ended and no task is late."""
+    busy, late = view.signals.worker_utilization, view.signals.queue_wait.vote > 0
+    if busy.value is None or not (view.sample.window.finished or late):
         return Proof(Evidence.NONE)
     miss = _miss(view)
-    if miss > 1.0:
+    if late or miss > 1.0:
         # With idle workers more of them would not have helped, and at the maximum there are no more.
-        helped = busy.value > view.limits.target_utilization and view.sample.workers < view.high
-        return Proof(Evidence.MISSED, miss) if helped else Proof(Evidence.MET)
+        if busy.value <= view.limits.target_utilization or view.sample.workers >= view.high:
+            return Proof(Evidence.MET)
+        return Proof(Evidence.LATE) if late else Proof(Evidence.MISSED, miss)
     idle = busy.vote < 0 and view.sample.workers > view.low
     return Proof(Evidence.WASTED if idle else Evidence.MET)
 
 
 def _miss(view: View) -> float:
-    """Return how many times its goal the worst figure is: the wait, the p95 of the run time, the failures."""
-    sla, wait = view.settings.target_sla, view.signals.queue_wait
-    miss, run_p95_s, rate = 0.0, view.sample.window.run_p95_s, view.signals.error_rate.value
-    if wait.value is not None:
-        miss = wait.value / wait.threshold
+    """Return how many times its goal the worse figure is: the p95 of the run time, or the failures."""
+    sla, miss = view.settings.target_sla, 0.0
+    run_p95_s, rate = view.sample.window.run_p95_s, view.signals.error_rate.value
     if run_p95_s is not None:
-        miss = max(miss, run_p95_s / sla.latency_goal_s)
+        miss = run_p95_s / sla.latency_goal_s
     if rate is not None:
         miss = max(miss, rate / max(_LEAST_FAILED, 1.0 - sla.min_success_rate))
     return miss

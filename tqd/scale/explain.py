@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tqd.scale.decision import Rule, Signal
+from tqd.scale.figures import apart, percent, short
 from tqd.scale.settings import Mode
-from tqd.scale.verdict import Verdict, needs, percent, several
+from tqd.scale.verdict import Verdict, needs, several
 from tqd.scale.view import View
 
 _NUMBERS = ("no", "one", "two", "three", "four")
@@ -88,7 +89,9 @@ def _asked(view: View, verdict: Verdict) -> str:
 
 
 def _nobody(view: View) -> str:
-    waiting = view.seen.waiting
+    waiting, late = view.seen.waiting, _wait(view.signals.queue_wait)
+    if view.seen.fleet:
+        return f"none is at work here, and {late}"
     return f"none is at work, and {waiting} {'task waits' if waiting == 1 else 'tasks wait'}"
 
 
@@ -139,16 +142,14 @@ def _clause(signal: Signal) -> str:
         return _wait(signal)
     word = "below" if signal.vote < 0 else "threshold"
     if signal.name == "worker_utilization":
-        return f"{percent(value)} of the slots are busy ({word} {percent(limit)})"
+        return f"{percent(value, limit)} of the slots are busy ({word} {percent(limit)})"
     if signal.name == "task_complexity":
-        return f"tasks take {value:.2g} times as long as usual ({word} {limit:.2g})"
-    return f"queue pressure is {value:.2g} ({word} {limit:.2g})"
+        return f"tasks take {short(value, limit)} times as long as usual ({word} {limit:.3g})"
+    return f"queue pressure is {short(value, limit)} ({word} {limit:.3g})"
 
 
 def _wait(signal: Signal) -> str:
-    value = signal.value or 0.0
+    waited, goal = apart(signal.value or 0.0, signal.threshold, 1), f"goal {signal.threshold:g} s"
     if signal.subject:
-        return (
-            f'the oldest ready task of "{signal.subject}" waited {value:.1f} s, goal {signal.threshold:g} s'
-        )
-    return f"one task in twenty waited {value:.1f} s or longer, goal {signal.threshold:g} s"
+        return f'the oldest ready task of "{signal.subject}" waited {waited} s, {goal}'
+    return f"one task in twenty waited {waited} s or longer, {goal}"

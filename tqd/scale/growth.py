@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tqd.scale import hysteresis
 from tqd.scale.decision import Rule, Veto, VetoKind
-from tqd.scale.verdict import Verdict, needs, not_ours, ordered, part_of, percent, several
+from tqd.scale.figures import apart, percent
+from tqd.scale.records import MINUTE_S
+from tqd.scale.verdict import Verdict, needs, not_ours, ordered, part_of, several
 from tqd.scale.view import View
 
 
@@ -38,12 +40,14 @@ def _grow(view: View) -> Verdict:
 def _step_up(view: View) -> int:
     """Return by how many the namespace may grow in one step: what is needed, as far as that is known.
 
-    Without the others' number, or with a backlog of unknown length, it is a whole step; then the cooldown
-    gives time to see more.
+    Without the others' number it is a whole step; then the cooldown gives time to see more. So it is with
+    tasks of unknown length, but for no more workers than those that wait could fill.
     """
-    most, fleet = view.settings.scale_up_count, view.seen.fleet
-    if view.target is None or fleet is None or view.need.at_least:
+    most, fleet, slots = view.settings.scale_up_count, view.seen.fleet, max(1, view.sample.slots)
+    if view.target is None or fleet is None:
         return most
+    if view.need.at_least:
+        return min(most, max(view.target - fleet, -(-view.seen.waiting // slots)))
     return min(most, view.target - fleet)
 
 
@@ -59,12 +63,12 @@ def _brakes(view: View) -> list[Veto]:
     found = []
     if errors.on:
         text = (
-            f"{percent(errors.value or 0.0)} of attempts failed in the last minute "
+            f"{percent(errors.value or 0.0, errors.threshold)} of attempts failed in {_lately(view)} "
             f"(threshold {percent(errors.threshold)}): more workers would only fail faster"
         )
         found.append(Veto(VetoKind.ERRORS, text))
     if size.on:
-        figures = f"{size.value or 0:.0f} MB (threshold {size.threshold:.0f} MB)"
+        figures = f"{apart(size.value or 0.0, size.threshold, 0)} MB (threshold {size.threshold:g} MB)"
         text = (
             f"a worker takes {figures}: they are to be recycled; raise the threshold if tasks need that much"
         )
@@ -72,6 +76,12 @@ def _brakes(view: View) -> list[Veto]:
     elif view.allowed is not None and view.allowed <= view.sample.workers:
         found.append(Veto(VetoKind.MEMORY, f"memory allows {view.allowed}"))
     return found
+
+
+def _lately(view: View) -> str:
+    """Return of what time the failures are: of a minute, or of one sample when that is longer."""
+    interval_s = view.settings.interval
+    return "the last minute" if interval_s <= MINUTE_S else f"the last {interval_s:.0f} s"
 
 
 def _lid(view: View, high: int, ends: bool) -> list[Veto]:

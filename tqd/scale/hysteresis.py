@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tqd.scale.decision import Veto, VetoKind
-from tqd.scale.settings import ScaleSettings
+from tqd.scale.settings import Mode, ScaleSettings
 
 REGRETTED_WITHIN = 1.2
 HELD_FOR = 2.5
@@ -120,6 +120,7 @@ def vetoes(changes: Changes, settings: ScaleSettings, direction: int, now: float
     left_s = cooldown_left_s(changes, settings, direction, now)
     if left_s > 0:
         what = "last growth" if direction > 0 else "last change"
+        what = "last advice" if settings.mode is Mode.ADVISE else what
         text = f"the cooldown after the {what} lasts {left_s:.0f} s more"
         found.append(Veto(VetoKind.COOLDOWN, text))
     if direction < 0 and changes.regret_until is not None and now < changes.regret_until:

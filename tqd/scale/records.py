@@ -113,17 +113,28 @@ def error_rate(records: Records) -> float | None:
     return min(1.0, sum(map(_FAILED, records.finished)) / finished) if finished else None
 
 
-def absorb(records: Records, sample: Sample, calm_s: float, now: float) -> Records:
-    """Return the records with one more sample; the usual arrivals are those of about `calm_s`."""
+def absorb(records: Records, sample: Sample, calm_s: float, now: float, *, queues: bool = True) -> Records:
+    """Return the records with one more sample; the usual arrivals are those of about `calm_s`.
+
+    Without `queues` what the sample says of them is not taken in.
+
+    What counts is the length of the window: samples may have been left out since the last one.
+    """
     window = sample.window
     passed_s = 0.0 if records.at is None or now < records.at else now - records.at
+    if window.span_s is not None:
+        passed_s = window.span_s
     means, compared, runs = _by_name(records.means, window.runs, now)
     return Records(
         at=now,
         means=means,
         run=_added(records.run, runs, now, RECENT_S) if runs.attempts > 0 else records.run,
-        arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s),
-        usual_per_s=_usual(records.usual_per_s, window.arrivals_per_s, passed_s, calm_s),
+        arrivals_per_s=_smooth(records.arrivals_per_s, window.arrivals_per_s, passed_s)
+        if queues
+        else records.arrivals_per_s,
+        usual_per_s=_usual(records.usual_per_s, window.arrivals_per_s, passed_s, calm_s)
+        if queues
+        else records.usual_per_s,
         busy_slots=_usual(records.busy_slots, _busy_slots(sample, passed_s), passed_s, calm_s),
         finished=_last_minute(records.finished, sample, now),
         compared=_with(records.compared, compared, now),

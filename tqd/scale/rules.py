@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tqd.scale.decision import Rule
+from tqd.scale.decision import Rule, Veto, VetoKind
 from tqd.scale.growth import by_votes
-from tqd.scale.verdict import Verdict, not_ours, part_of, several
+from tqd.scale.verdict import Verdict, not_ours, ordered, part_of, several
 from tqd.scale.view import View, queues_are_fresh
 
 
@@ -30,16 +30,26 @@ def _bounds(view: View) -> Verdict | None:
 
 
 def _from_zero(view: View) -> Verdict | None:
-    """None at work in the whole namespace, and work waits: at once, without votes."""
-    sample = view.sample
-    if sample.workers or view.high < 1 or not view.seen.waiting or view.seen.fleet:
+    """None at work in the whole namespace, and work waits: at once, without votes.
+
+    So it is when others are at work and a task has waited for longer than the goal all the same: they may
+    serve other queues, or have their hands full.
+    """
+    sample, seen, order = view.sample, view.seen, view.state.order
+    late = seen.oldest_s is not None and seen.oldest_s > view.settings.target_sla.wait_goal_s
+    if sample.workers or sample.suspended or not seen.waiting or (seen.fleet and not late):
         return None
     if not queues_are_fresh(view.settings, sample):
         return None
+    if view.high < 1:
+        against = Veto(VetoKind.MAX, "max_workers is 0") if order is None else ordered(view, order)
+        return Verdict(rule=Rule.FROM_ZERO, to=0, vetoes=(against,))
     step = max(1, min(view.target or 1, view.settings.scale_up_count))
-    if view.signals.error_rate.on:
+    if view.allowed is not None:
+        step = max(1, min(step, view.allowed))
+    if view.signals.error_rate.on or seen.fleet:
         step = 1
-    part = part_of(view, step, growing=True)
+    part = step if seen.fleet else part_of(view, step, growing=True)
     told = part if several(view) else None
     if not part:
         return Verdict(rule=Rule.FROM_ZERO, to=0, vetoes=(not_ours(view, step),), part=told)

@@ -25,6 +25,7 @@ class QueueReading(NamedTuple):
 
     `oldest_s` is the age of the oldest ready task; None when nothing is ready, or when it is not known.
     `held` says why more workers would not help it ("paused", "at its own limit"); empty when they would.
+    `slowed` says why they would not help all of it: `ready` and `oldest_s` are of those that they would.
     """
 
     name: str
@@ -34,16 +35,19 @@ class QueueReading(NamedTuple):
     scheduled: int | None = None
     oldest_s: float | None = None
     held: str = ""
+    slowed: str = ""
 
 
 class Window(NamedTuple):
-    """What happened since the sample before.
+    """What happened since the sample before, `span_s` ago.
 
     Of this daemon: `busy_slot_s` of `slot_s` slot-seconds, attempts `finished` and of them `failed` (those
     that will be retried, too), `runs` by task name. `wait_p95_s`: ready → started; `run_p95_s`: run times.
-    Of the namespace: `arrivals_per_s`, tasks that became ready.
+    Of the namespace: `arrivals_per_s`, tasks that became ready. `wait_p95_s` and `arrivals_per_s` leave out
+    the queues that are held or slowed: what waits there waits for something else than a worker.
     """
 
+    span_s: float | None = None
     busy_slot_s: float | None = None
     slot_s: float | None = None
     arrivals_per_s: float | None = None
@@ -64,8 +68,10 @@ class Sample(NamedTuple):
     first and names decide between equals.
 
     `pss_bytes`: one reading for each ready worker that has one. `headroom_bytes`: what is left until
-    `limit_bytes`, the host's or the cgroup's. `beats_age_s` and `queues_age_s`: how old the newest word of
-    the workers and the reading of the queues are. `since_reload_s` is None when there was no reload.
+    `limit_bytes`, the host's or the cgroup's. `beats_age_s` and `queues_age_s`: how old the words of the
+    workers, of which half are younger, and the reading of the queues are. `suspended` says why no worker
+    would start anything, however many there are ("the daemon is quiet"); empty when they would.
+    `since_reload_s` is None when there was no reload.
     """
 
     workers: int
@@ -84,6 +90,7 @@ class Sample(NamedTuple):
     limit_bytes: int | None = None
     beats_age_s: float | None = None
     queues_age_s: float | None = None
+    suspended: str = ""
     reloading: bool = False
     since_start_s: float | None = None
     since_reload_s: float | None = None

@@ -14,7 +14,7 @@ from tqd.scale.sample import QueueReading, Sample, Window
 
 Record = TypeVar("Record", Sample, Window, QueueReading)
 
-_OTHERS = {"held", "name", "queues", "window", "runs", "pss_bytes", "reloading"}
+_OTHERS = {"held", "slowed", "suspended", "name", "queues", "window", "runs", "pss_bytes", "reloading"}
 
 
 _NUMBERS = {

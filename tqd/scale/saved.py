@@ -7,13 +7,24 @@ then has to learn again, and nothing worse.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from tqd.scale.adapt import LEAST_GAIN, MOST_LESSONS, Learned, Lesson
-from tqd.scale.hysteresis import MOST_REGRETS, Changes
-from tqd.scale.manual import MOST_WORKERS, Order
-from tqd.scale.records import MOST_ENTRIES, MOST_NAMES, Compared, Finished, Mean, Means, Records
+from tqd.scale.hysteresis import MOST_HELD_S, MOST_REGRETS, Changes
+from tqd.scale.manual import HOLD_S, MOST_WORKERS, Order
+from tqd.scale.records import (
+    MINUTE_S,
+    MOST_ENTRIES,
+    MOST_NAMES,
+    PEAK_S,
+    Compared,
+    Finished,
+    Mean,
+    Means,
+    Records,
+)
 from tqd.scale.state import State
 from tqd.scale.thresholds import LEAST_FACTOR, MOST_FACTOR
 
@@ -58,13 +69,20 @@ def dump(state: State, now: float) -> dict[str, Any]:
         "direction": learned.direction,
         "frozen": learned.frozen,
         "window_ago": ago(learned.since),
-        "evidence_s": [learned.evidence_s, learned.missed_s, learned.miss_s, learned.wasted_s],
+        "evidence_s": [
+            learned.evidence_s,
+            learned.missed_s,
+            learned.miss_s,
+            learned.wasted_s,
+            learned.late_s,
+        ],
         "miss": learned.miss,
         "futile": learned.futile,
         "history": [[now - lesson.at, *lesson[1:]] for lesson in learned.history],
         "order": _order_out(state.order, now),
         "turns": state.turns,
         "cramped": state.cramped,
+        "advised": state.advised,
     }
 
 
@@ -78,13 +96,22 @@ def load(plain: object, now: float, away_s: float = 0.0) -> tuple[State, str]:
     if plain.get("version") != VERSION:
         return State(), f"the saved state is of version {str(plain.get('version'))[:20]}, not {VERSION}"
     try:
-        return _state(_Reader(plain, now - max(0.0, away_s))), ""
+        return _aged(_state(_Reader(plain, now - max(0.0, away_s))), max(0.0, away_s)), ""
     except _Unreadable as error:
         return State(), f"the saved state cannot be read: {error}"
 
 
+def _aged(state: State, away_s: float) -> State:
+    """Return the state after so long a time without samples: what was a matter of moments is not known."""
+    records = state.records._replace(peak_pss_bytes=state.records.peak_pss_bytes * math.exp(-away_s / PEAK_S))
+    if away_s < MINUTE_S:
+        return state._replace(records=records)
+    records = records._replace(arrivals_per_s=None, usual_per_s=None, busy_slots=None)
+    return state._replace(records=records, changes=state.changes._replace(streak=0), turns=0, cramped=0)
+
+
 def _state(reader: _Reader) -> State:
-    evidence_s = reader.row("evidence_s", 4)
+    evidence_s = reader.row("evidence_s", 5)
     return State(
         records=Records(
             at=None,
@@ -102,7 +129,7 @@ def _state(reader: _Reader) -> State:
             grown_at=reader.moment("grown_ago"),
             shrunk_at=reader.moment("shrunk_ago"),
             changed_at=reader.moment("changed_ago"),
-            regret_until=reader.moment("regret_ago"),
+            regret_until=reader.moment("regret_ago", -MOST_HELD_S),
             regrets=reader.regrets(),
         ),
         learned=Learned(
@@ -115,6 +142,7 @@ def _state(reader: _Reader) -> State:
             missed_s=evidence_s[1],
             miss_s=evidence_s[2],
             wasted_s=evidence_s[3],
+            late_s=evidence_s[4],
             miss=reader.number("miss"),
             futile=reader.whole("futile"),
             history=reader.history(),
@@ -122,6 +150,7 @@ def _state(reader: _Reader) -> State:
         order=reader.order(),
         turns=reader.whole("turns"),
         cramped=reader.whole("cramped"),
+        advised=reader.switch("advised"),
     )
 
 
@@ -151,16 +180,16 @@ class _Reader:
             raise _Unreadable(f"{name} is not true or false")
         return value
 
-    def moment(self, name: str) -> float | None:
-        """Return a moment on this process's clock."""
+    def moment(self, name: str, earliest: float = 0.0) -> float | None:
+        """Return a moment on this process's clock; `earliest` is how many seconds ago it is at least."""
         value = self._plain.get(name)
-        return None if value is None else self._then - _number(value, name, -_LARGEST, _LARGEST)
+        return None if value is None else self._then - _number(value, name, earliest, _LARGEST)
 
     def regrets(self) -> tuple[float, ...]:
         rows = self._plain.get("regrets")
         if not isinstance(rows, list | tuple) or len(rows) > MOST_REGRETS:
             raise _Unreadable(f"regrets is no list of at most {MOST_REGRETS}")
-        return tuple(self._then - _number(ago, "regrets", -_LARGEST, _LARGEST) for ago in rows)
+        return tuple(self._then - _number(ago, "regrets", 0.0, _LARGEST) for ago in rows)
 
     def row(self, name: str, length: int) -> list[float]:
         return _row(self._plain.get(name), name, length)
@@ -192,7 +221,7 @@ class _Reader:
         if not isinstance(floor, bool):
             raise _Unreadable("order is no order")
         number = int(_number(workers, "order", 0, MOST_WORKERS))
-        until = self._then - _number(ago, "order", -_LARGEST, _LARGEST)
+        until = self._then - _number(ago, "order", -HOLD_S, _LARGEST)
         return Order(workers=number, floor=floor, until=until)
 
     def _mean(self, row: object, name: str) -> Mean:

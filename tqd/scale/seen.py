@@ -14,7 +14,8 @@ class Seen(NamedTuple):
     workers could take, and `weighted` the same, each times the weight of its queue. `oldest`: the queue
     whose oldest ready task has waited longest, and `oldest_s` for how long. `utilization`: the share of
     this daemon's slot-seconds that were busy. `waiting`: the backlog, as far as it is known, and the
-    suspects. `idle`: nothing waits and nothing runs.
+    suspects. `idle`: nothing waits and nothing runs. `bound`: slots of the namespace that run tasks of queues
+    whose arrivals do not count, as something else than workers holds them back.
     """
 
     fleet: int | None
@@ -25,6 +26,7 @@ class Seen(NamedTuple):
     utilization: float | None
     waiting: int
     idle: bool
+    bound: int
 
 
 def see(sample: Sample) -> Seen:
@@ -35,7 +37,7 @@ def see(sample: Sample) -> Seen:
         utilization = min(1.0, window.busy_slot_s / window.slot_s)
     backlog, weighted = _backlog(serving) if sample.queues else (None, None)
     oldest, oldest_s = _oldest(serving)
-    waiting = (backlog or 0) + sample.suspects
+    waiting = sum(queue.ready or 0 for queue in serving) + sample.suspects
     return Seen(
         fleet=_fleet(sample),
         backlog=backlog,
@@ -45,6 +47,7 @@ def see(sample: Sample) -> Seen:
         utilization=utilization,
         waiting=waiting,
         idle=not waiting and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
+        bound=sum(queue.claimed or 0 for queue in sample.queues if queue.held or queue.slowed),
     )
 
 

@@ -14,7 +14,8 @@ class State(NamedTuple):
     """All of it. A fresh one knows nothing, and is what a new daemon begins with.
 
     `turns` is for how many proposals in a row this daemon's part of a shared step was none, `cramped`
-    for how many samples in a row more workers were there than fit into memory.
+    for how many samples in a row more workers were there than fit into memory. `advised`: what stands in
+    `changes` was only told, and not done.
     """
 
     at: float | None = None
@@ -24,3 +25,4 @@ class State(NamedTuple):
     order: Order | None = None
     turns: int = 0
     cramped: int = 0
+    advised: bool = False

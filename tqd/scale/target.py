@@ -21,8 +21,8 @@ _MOST = 1_000_000.0
 class Need(NamedTuple):
     """How many workers the namespace needs.
 
-    `workers` is None when it cannot be told. `at_least`: the backlog could not be counted in, as no attempt
-    has finished yet. `by_slots`: the arrivals or the run times are not known, so the busy slots stand for
+    `workers` is None when it cannot be told. `at_least`: it may be more, as long tasks that have not ended
+    are in no run time. `by_slots`: the arrivals or the run times are not known, so the busy slots stand for
     them.
     """
 
@@ -34,9 +34,11 @@ class Need(NamedTuple):
 def needed(slots: int, seen: Seen, records: Records, goal_s: float, limits: Thresholds) -> Need:
     """Return (arrival rate + backlog ÷ wait goal) × mean run time ÷ (slots × target utilization).
 
-    While arrivals or run times are not known, the busy slots are the load instead: in a steady state they
-    are the same. Long tasks that have not finished are in no mean: while a ready task is over its goal
-    and the slots are busy, it is at least one more than there are.
+    The backlog is no more slots than it has tasks, however long they run. Tasks of queues that something
+    else than workers holds back count as far as they run. While arrivals or run times are not known, the
+    busy slots are the load instead: in a steady state they are the same. Long tasks that have not finished
+    are in no mean: while a ready task is over its goal, and the slots are busy or there are none, it is at
+    least one worker more than there are.
     """
     per_worker = slots * limits.target_utilization
     run_s = records.run.mean_s if records.run is not None else None
@@ -45,11 +47,12 @@ def needed(slots: int, seen: Seen, records: Records, goal_s: float, limits: Thre
     load = _busy_slots(slots, seen) if arrivals_per_s is None or run_s is None else arrivals_per_s * run_s
     if load is None or backlog is None or per_worker <= 0:
         return Need(workers=None)
-    load += backlog / goal_s * (run_s or 0.0)
-    workers = min(load / per_worker, _MOST)
-    if seen.fleet is not None and _late_and_busy(seen, goal_s, limits):
-        workers = max(workers, seen.fleet + 1.0)
-    return Need(workers=workers, at_least=run_s is None and backlog > 0, by_slots=by_slots)
+    load += min(float(backlog), backlog / goal_s * (run_s or 0.0))
+    load += 0.0 if by_slots else seen.bound
+    workers, at_least = min(load / per_worker, _MOST), run_s is None and backlog > 0
+    if seen.fleet is not None and workers < seen.fleet + 1.0 and _late_and_busy(seen, goal_s, limits):
+        workers, at_least = seen.fleet + 1.0, True
+    return Need(workers=workers, at_least=at_least, by_slots=by_slots)
 
 
 def kept(need: Need, slots: int, workers: int, seen: Seen, records: Records, limits: Thresholds) -> Need:
@@ -74,7 +77,7 @@ def _busy_slots(slots: int, seen: Seen) -> float | None:
 
 def _late_and_busy(seen: Seen, goal_s: float, limits: Thresholds) -> bool:
     late = seen.oldest_s is not None and seen.oldest_s > goal_s
-    return late and seen.utilization is not None and seen.utilization > limits.worker_utilization
+    return late and (seen.utilization is None or seen.utilization > limits.worker_utilization)
 
 
 def whole(need: Need, seen: Seen) -> int | None:
@@ -89,13 +92,17 @@ def whole(need: Need, seen: Seen) -> int | None:
 def allowed(sample: Sample, records: Records) -> int | None:
     """Return how many workers of this daemon fit into memory; None when that is not known.
 
-    Each is taken to become as large as the largest was lately: the young ones are small only for now.
+    Each is taken to become as large as the largest was lately: the young ones are small only for now. While
+    the size of one has not been read, no more than there are fit, unless another one surely does.
     """
-    if sample.headroom_bytes is None or records.peak_pss_bytes <= 0:
+    free, peak = sample.headroom_bytes, records.peak_pss_bytes
+    if free is None:
         return None
-    usable = sample.headroom_bytes + sum(sample.pss_bytes)
+    usable = free + sum(sample.pss_bytes)
     limit = usable if sample.limit_bytes is None else sample.limit_bytes
-    return max(0, math.floor((usable - MEMORY_RESERVE * limit) / records.peak_pss_bytes))
+    if peak <= 0 or len(sample.pss_bytes) < (sample.ready_workers or 0):
+        return None if free - MEMORY_RESERVE * limit > peak else sample.workers
+    return max(0, math.floor((usable - MEMORY_RESERVE * limit) / peak))
 
 
 def share(step: int, nodes: int | None, rank: int | None, turns: int, *, growing: bool) -> int:

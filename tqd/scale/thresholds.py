@@ -53,7 +53,8 @@ def thresholds(settings: ScaleSettings, factor: float) -> Thresholds:
         queue_pressure=triggers.queue_pressure_threshold * factor,
         # What the user set above a bound stays where it was set.
         worker_utilization=min(utilization, max(MOST_UTILIZATION, triggers.worker_utilization_threshold)),
-        task_complexity=triggers.task_complexity_threshold * factor,
+        # Learning moves how far above the usual: tasks that take as long as ever never ask for more.
+        task_complexity=1.0 + (triggers.task_complexity_threshold - 1.0) * factor,
         target_utilization=min(target * factor, max(MOST_TARGET, target)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tqd.scale.decision import Rule, Veto, VetoKind
+from tqd.scale.figures import apart
 from tqd.scale.hysteresis import turns
 from tqd.scale.manual import Order
 from tqd.scale.target import share
@@ -58,10 +59,4 @@ def needs(view: View) -> str:
     there = f"there are {view.seen.fleet}" + (" on all hosts" if several(view) else "")
     by = " (reckoned from the busy slots)" if view.need.by_slots else ""
     least = "at least " if view.need.at_least else ""
-    return f"{least}{view.need.workers:.1f} workers are needed{by}, and {there}"
-
-
-def percent(share: float) -> str:
-    """Return a share of 1 as a reader has it: `31 %`, and `0.4 %` when it is that small."""
-    value = share * 100
-    return f"{value:.1f} %" if 0 < value < 0.95 else f"{value:.0f} %"
+    return f"{least}{apart(view.need.workers, view.seen.fleet, 1)} workers are needed{by}, and {there}"

@@ -57,11 +57,11 @@ class View:
 
 
 def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> View:
-    """Return what the sample comes to. Stale telemetry is not taken into the records a second time."""
+    """Return what the sample comes to."""
     held, why = trust(settings, sample)
     seen = see(sample)
     limits = thresholds(settings, state.learned.factor if settings.enable_adaptive_thresholds else 1.0)
-    records = state.records if held is Rule.STALE else absorb(state.records, sample, calm_s(settings), now)
+    records = _records(settings, state, sample, now)
     signals = measure(sample, seen, settings, limits, records)
     up, down, breach = votes(signals)
     direction = 0 if held else propose(up, down, breach)
@@ -80,7 +80,7 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         now=now,
         limits=limits,
         records=records,
-        changes=proposed(state.changes, direction),
+        changes=state.changes if _told_before(state, sample, now) else proposed(state.changes, direction),
         signals=signals,
         held=held,
         held_why=why,
@@ -95,6 +95,21 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         low=low,
         high=high,
     )
+
+
+def _records(settings: ScaleSettings, state: State, sample: Sample, now: float) -> Records:
+    """Return the records with what is fresh in the sample: nothing is taken in a second time."""
+    if _old("the workers", sample.beats_age_s, settings):
+        return state.records
+    queues = queues_are_fresh(settings, sample)
+    return absorb(state.records, sample, calm_s(settings), now, queues=queues)
+
+
+def _told_before(state: State, sample: Sample, now: float) -> bool:
+    """Tell whether the queues were read before the last step: then the sample is no further one in a row."""
+    if state.at is None or sample.queues_age_s is None:
+        return False
+    return sample.queues_age_s > now - state.at
 
 
 def _arrivals_for(direction: int, records: Records) -> Records:
@@ -134,6 +149,8 @@ def trust(settings: ScaleSettings, sample: Sample) -> tuple[Rule | None, str]:
     were not there yet, or are there no more.
     """
     interval_s = settings.interval
+    if sample.suspended:
+        return Rule.SUSPENDED, f"{sample.suspended}, so nothing would be started by more workers or fewer"
     if sample.reloading:
         return Rule.RELOADING, "a reload is on its way, and the figures are those of two generations"
     if sample.since_reload_s is not None and sample.since_reload_s < interval_s:

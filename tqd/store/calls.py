@@ -32,6 +32,7 @@ _CLAIM = sha("claim")
 _UNPARK = sha("unpark")
 _LEASE = sha("lease")
 _CLAIMED = sha("claimed")
+_FRONT = sha("front")
 _PRUNE = sha("prune")
 _LIMIT = sha("limit")
 
@@ -208,6 +209,15 @@ def lease(keys: Keys, node: str, end_ms: int, worker: str = "") -> Command:
 def claimed(keys: Keys, workers: Sequence[str], limit: int) -> Command:
     """Return the call that counts what workers (at least one) hold, by token."""
     return ("EVALSHA", _CLAIMED, len(workers), *map(keys.claims, workers), limit)
+
+
+def fronts(keys: Keys, queues: Sequence[str], now_ms: int, ids: int, most_bytes: int) -> Command:
+    """Return the call that looks at what waits in each queue; see `fronts.Front`."""
+    return (
+        "EVALSHA", _FRONT, 3 + 3 * len(queues), keys.task, keys.attempts, keys.limits,
+        *(key for queue in queues for key in (keys.ready(queue), keys.due(queue), keys.rate(queue))),
+        now_ms, ids, most_bytes, *queues,
+    )  # fmt: skip
 
 
 def unpark(keys: Keys, name: str, queue: str, ids: Sequence[bytes]) -> Command:

@@ -18,8 +18,8 @@ from tqd.store.calls import Command
 from tqd.store.connection import Link, Replies, SyncLink, redis_ms
 
 COMMANDS = (
-    "BLPOP", "CLIENT", "DEL", "EVALSHA", "EXISTS", "EXPIRE", "GET", "GETRANGE", "HDEL", "HELLO",
-    "HEXISTS", "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HSCAN", "HSET", "HSETNX", "HVALS", "INFO",
+    "BLPOP", "CLIENT", "DEL", "EVALSHA", "EXISTS", "EXPIRE", "GET", "GETRANGE", "HDEL", "HELLO", "HEXISTS",
+    "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HSCAN", "HSET", "HSETNX", "HSTRLEN", "HVALS", "INFO",
     "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "PEXPIRE", "PTTL", "PUBLISH",
     "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMISMEMBER", "SMOVE",
     "SRANDMEMBER", "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZCOUNT", "ZMSCORE",

@@ -1,4 +1,4 @@
-"""What the queues hold, in one look: counts by state, how long the next ready task has been there, and how
+"""What the queues hold, in one look: counts by state, for how long the next task could have started, and how
 many have arrived so far; and how many daemons and workers there are.
 
 One round trip as long as no worker came or went since the last look, which tells whose claims to count.
@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from tqd.store.calls import Command, claimed
+from tqd.store.calls import Command, claimed, fronts
 from tqd.store.connection import Link
+from tqd.store.fronts import UNKNOWN, Front, front_of, oldest_ms
 from tqd.store.keys import Keys, texts
 from tqd.store.lines import held_of
 from tqd.task.claim import parse_token
 from tqd.task.identity import ID_BYTES, created_ms
-
-UNKNOWN = -1
 
 MOST_CLAIMS = 2_000
 """Claims that are counted by queue: above, `claimed` is unknown. Redis serves nobody else meanwhile, for
@@ -32,7 +31,11 @@ MOST_WORKERS = 256
 MOST_HELD = 2**32 - 1
 """So that the figures of 64 queues fit into a frame."""
 
-_PER_QUEUE = 4
+FRONT_IDS = 8
+"""How many of the next tasks of a queue are looked at for one of which it is known since when it is ready."""
+
+FRONT_BYTES = 16_384
+"""An envelope that is longer is not looked at: Redis would copy it for each look."""
 
 
 class QueueSample:
@@ -42,13 +45,15 @@ class QueueSample:
     there is no worker, nobody does.
 
     `claimed` counts what all living workers of the namespace hold of it, see `MOST_CLAIMS`. `oldest_ms`
-    is the time since the next ready task was enqueued; -1 also when none is ready. `paused` is 1 or 0.
+    is for how long a task could have been started, or, of one that was claimed before, for how long it has
+    been seen at the head; -1 also when none is ready. `paused` is 1 or 0, `throttled` 1 when the queue's
+    own rate lets none start at the moment.
     `arrived` counts tasks that became ready, by whomever and whenever: at their enqueue, when they came due
     (which somebody has to look at), at a replay. Those that are given back have arrived before. `held` are
     those of the ready ones that the limits of their keys hold back, as nothing else would.
     """
 
-    __slots__ = ("arrived", "claimed", "held", "oldest_ms", "paused", "ready", "scheduled")
+    __slots__ = ("arrived", "claimed", "held", "oldest_ms", "paused", "ready", "scheduled", "throttled")
 
     def __init__(
         self,
@@ -59,6 +64,7 @@ class QueueSample:
         paused: int = 0,
         arrived: int = UNKNOWN,
         held: int = 0,
+        throttled: int = 0,
     ) -> None:
         self.ready = ready
         self.scheduled = scheduled
@@ -67,11 +73,15 @@ class QueueSample:
         self.paused = paused
         self.arrived = arrived
         self.held = held
+        self.throttled = throttled
 
     def row(self) -> list[int]:
         """Return the numbers in the order in which a message carries them."""
         held = min(self.held, MOST_HELD)
-        return [self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused, self.arrived, held]
+        return [
+            self.ready, self.scheduled, self.claimed, self.oldest_ms, self.paused, self.arrived, held,
+            self.throttled,
+        ]  # fmt: skip
 
 
 class Look(NamedTuple):
@@ -99,6 +109,7 @@ class QueueSampler:
         self._nodes: list[str] = []
         self._workers: list[str] = []
         self._sizes: dict[str, int] | None = None
+        self._heads: dict[str, tuple[bytes, int]] = {}
 
     async def sample(self, queues: Sequence[str]) -> Look:
         """Return a sample of each queue, and what there is besides."""
@@ -110,24 +121,38 @@ class QueueSampler:
             ("HMGET", keys.arrived, *queues),
             ("HMGET", keys.holding, *queues),
         ]
-        counts = [*heads, *(c for queue in queues for c in _counts(keys, queue, now_ms))]
+        counts = [*heads, fronts(keys, queues, now_ms, FRONT_IDS, FRONT_BYTES)]
         crews = [("ZRANGE", keys.nodes, 0, MOST_WORKERS), *self._crews(self._nodes)]
         replies = await self._link.exchange([*counts, *crews, *self._claims()])
-        (dead, alive, paused, arrived, holding), rows = (
-            replies[: len(heads)],
-            replies[len(heads) : len(counts)],
-        )
+        dead, alive, paused, arrived, holding, seen = replies[: len(counts)]
+        rows = seen if isinstance(seen, list) else [[] for _ in queues]
         waiting = [held_of(count) for count in holding] if isinstance(holding, list) else [0] * len(queues)
         rest = replies[len(counts) :]
         held = await self._held(rest[: len(crews)], rest[len(crews) :])
         samples = [
-            _sample(rows[place : place + _PER_QUEUE], UNKNOWN if held is None else held[queue], now_ms, more)
-            for place, queue, more in zip(range(0, len(rows), _PER_QUEUE), queues, waiting, strict=True)
+            self._sample(queue, front_of(row), UNKNOWN if held is None else held[queue], now_ms, more)
+            for row, queue, more in zip(rows, queues, waiting, strict=True)
         ]
         flags, counted = _flags(paused, len(queues)), _arrived(arrived, len(queues))
         for one, flag, count in zip(samples, flags, counted, strict=True):
             one.paused, one.arrived = flag, count
         return Look(samples, _number(dead), *self._company(_names([alive])))
+
+    def _sample(self, queue: str, front: Front | None, claimed: int, now_ms: int, held: int) -> QueueSample:
+        if front is None:
+            return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
+        head, seen_ms = self._heads.get(queue, (b"", 0))
+        if head != front.head:
+            seen_ms = now_ms
+            self._heads[queue] = front.head, seen_ms
+        return QueueSample(
+            front.ready + front.ripe + held,
+            max(0, front.scheduled - front.ripe),
+            claimed,
+            oldest_ms(front, seen_ms, now_ms),
+            held=held,
+            throttled=front.throttled,
+        )
 
     def _company(self, alive: list[str] | None) -> tuple[int, int, int]:
         """Return how many daemons and workers there are, and which of the daemons this one is."""
@@ -164,11 +189,6 @@ class QueueSampler:
         return [claimed(self._keys, self._workers, MOST_CLAIMS)] if self._workers else []
 
 
-def _counts(keys: Keys, queue: str, now_ms: int) -> Sequence[Command]:
-    ready, due = keys.ready(queue), keys.due(queue)
-    return ("LLEN", ready), ("ZCARD", due), ("LINDEX", ready, 0), ("ZCOUNT", due, "-inf", now_ms)
-
-
 def _flags(reply: Any, number: int) -> list[int]:
     return [int(flag) for flag in reply] if isinstance(reply, list) else [UNKNOWN] * number
 
@@ -178,14 +198,6 @@ def _arrived(reply: Any, number: int) -> list[int]:
     if not isinstance(reply, list):
         return [UNKNOWN] * number
     return [int(count) if count and count.isdigit() else UNKNOWN if count else 0 for count in reply]
-
-
-def _sample(replies: Sequence[Any], claimed: int, now_ms: int, held: int) -> QueueSample:
-    ready, later, head, ripe = replies
-    known = not any(isinstance(reply, ResponseError) for reply in replies)
-    if not known:
-        return QueueSample(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
-    return QueueSample(ready + ripe + held, max(0, later - ripe), claimed, age_ms(head, now_ms), held=held)
 
 
 def age_ms(identity: bytes | None, now_ms: int) -> int:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from tests.support.redis_server import RedisServer
 from tests.support.store_driver import StoreDriver, complete
 from tqd.errors import StoreUnavailable
-from tqd.store.calls import Command
+from tqd.store.calls import Command, NewTask, store_new
 from tqd.store.connection import Endpoint, Link, Replies
-from tqd.store.sampling import MOST_CLAIMS, MOST_WORKERS, UNKNOWN, Look, QueueSampler
+from tqd.store.sampling import FRONT_BYTES, MOST_CLAIMS, MOST_WORKERS, UNKNOWN, Look, QueueSampler
 from tqd.task.identity import task_id
+from tqd.task.model import TaskOptions
+from tqd.wire.envelope import encode_envelope
 
 QUEUES = ("default", "mail", "empty")
+NUMBERS = count(1)
 
 
 class CountingLink(Link):
@@ -118,10 +122,74 @@ def test_the_age_of_the_next_ready_task_is_told_in_redis_time(driver: StoreDrive
     driver.client.rpush(driver.keys.ready("default"), old, new)
     driver.client.rpush(driver.keys.ready("mail"), task_id((seconds + 3600) * 1000, 0, b"x" * 8))
     driver.client.rpush(driver.keys.ready("other"), b"garbage")
-    (row, later, garbage) = sampler.rows("default", "mail", "other")
+    (row, ahead, garbage) = sampler.rows("default", "mail", "other")
     assert 59_000 < row[3] < 90_000
-    assert later[3] == 0, "a producer's clock may be ahead"
+    assert ahead[3] == 0, "a producer's clock may be ahead"
     assert garbage == [1, 0, 0, UNKNOWN]
+
+
+def enqueued(driver: StoreDriver, ago_s: float, delay_s: float = 0.0, args: str = "") -> bytes:
+    """Enqueue a task as it would have been so long ago, and return its id."""
+    then_ms = int((driver.client.time()[0] - ago_s) * 1000)
+    identity = task_id(then_ms, next(NUMBERS), b"x" * 8)
+    options = TaskOptions(delay_s=delay_s or None)
+    envelope = encode_envelope("a", [args], {}, "default", then_ms, options)
+    due_ms = then_ms + int(delay_s * 1000) if delay_s else 0
+    driver.run(store_new(driver.keys, "p2", next(NUMBERS), [NewTask(identity, "default", envelope, due_ms)]))
+    return identity
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 50.0])
+def test_a_delayed_task_is_as_old_as_it_could_have_been_started(
+    driver: StoreDriver, sampler: Sampler, delay_s: float
+) -> None:
+    """Before a worker's claim has moved it over and after that, when other tasks have taken the slots."""
+    enqueued(driver, ago_s=60, delay_s=delay_s)
+    age_ms = 60_000 - 1000 * delay_s
+    assert age_ms - 1500 <= sampler.rows("default")[0][3] < age_ms + 30_000
+    driver.now_ms = driver.client.time()[0] * 1000 + 2000
+    driver.claim(0)
+    assert driver.client.llen(driver.keys.ready("default")) == 1
+    assert age_ms - 1500 <= sampler.rows("default")[0][3] < age_ms + 30_000
+
+
+def test_a_task_that_was_claimed_before_is_as_old_as_it_was_seen_at_the_head(
+    driver: StoreDriver, sampler: Sampler
+) -> None:
+    identity = enqueued(driver, ago_s=60)
+    driver.client.hset(driver.keys.attempts, identity, "1:1:0")
+    assert sampler.rows("default")[0][3] == 0
+    enqueued(driver, ago_s=20)
+    assert 19_000 <= sampler.rows("default")[0][3] < 50_000, "what stands behind it is ready for less"
+
+
+def test_an_envelope_too_long_to_be_looked_at_is_as_old_as_it_was_seen(
+    driver: StoreDriver, sampler: Sampler
+) -> None:
+    enqueued(driver, ago_s=60, args="x" * FRONT_BYTES)
+    assert sampler.rows("default")[0][3] == 0
+
+
+def test_a_cancelled_task_that_is_due_to_be_ended_has_no_age(driver: StoreDriver, sampler: Sampler) -> None:
+    driver.client.zadd(driver.keys.due("default"), {enqueued(driver, ago_s=60, delay_s=3600): 1.0})
+    assert sampler.rows("default")[0] == [1, 0, 0, UNKNOWN]
+
+
+def test_a_queue_whose_rate_lets_nothing_start_says_so(driver: StoreDriver, sampler: Sampler) -> None:
+    keys, now_ms = driver.keys, driver.client.time()[0] * 1000
+
+    def throttled() -> list[int]:
+        return [sample.throttled for sample in sampler.all("default", "mail").queues]
+
+    driver.client.set(keys.rate("default"), f"0.5:{now_ms}")
+    assert throttled() == [0, 0], "it has no rate"
+    driver.client.hset(keys.limits, "default", "0:0:0.001:1:")
+    assert throttled() == [1, 0]
+    for bucket in (f"1.0:{now_ms}", f"0.5:{now_ms - 600_000}", f"0.5:{now_ms + 60_000}", "garbage"):
+        driver.client.set(keys.rate("default"), bucket)
+        assert throttled() == [0, 0], bucket
+    driver.client.hset(keys.limits, "default", "garbage")
+    assert throttled() == [0, 0]
 
 
 def test_claims_of_all_living_workers_of_the_namespace_count(driver: StoreDriver, sampler: Sampler) -> None:

@@ -109,16 +109,17 @@ def test_a_take_has_what_a_decision_needs(scene: Scene) -> None:
     recent = scene.telemetry.take([member], scene.depths, 105.0)
     assert (recent.span_s, recent.busy_slot_s, recent.slot_s, recent.beats_age_s) == (5.0, 3.0, 8.0, 2.0)
     assert (recent.finished, recent.failed) == (10, 1)
-    assert (recent.arrivals_per_s, recent.queues_age_s) == (4.0, 3.5)
+    assert recent.queues_age_s == 3.5
     assert recent.runs == {"mail": (9, 5.0)}
-    assert recent.wait_p95_s is not None and 0.15 < recent.wait_p95_s < 0.25
+    wait_p95_s = recent.waits["high"].quantile_s(0.95)
+    assert wait_p95_s is not None and 0.15 < wait_p95_s < 0.25
     assert recent.run_p95_s is not None and 0.4 < recent.run_p95_s < 1.2
 
 
 def test_what_is_not_known_is_none_for_a_decision(scene: Scene) -> None:
     recent = scene.telemetry.take([scene.worker()[0]], scene.depths, 105.0)
-    assert (recent.wait_p95_s, recent.run_p95_s, recent.beats_age_s, recent.runs) == (None, None, None, {})
-    assert (recent.arrivals_per_s, recent.queues_age_s) == (None, None)
+    assert (recent.waits, recent.run_p95_s, recent.beats_age_s, recent.runs) == ({}, None, None, {})
+    assert recent.queues_age_s is None
     assert (recent.finished, recent.failed, recent.slot_s) == (0, 0, 0.0)
 
 
@@ -129,6 +130,23 @@ def test_slot_seconds_are_those_between_two_beats(scene: Scene) -> None:
     scene.telemetry.on_beat(second, second)
     taken = scene.telemetry.take([], scene.depths, 105.0)
     assert (taken.busy_slot_s, taken.slot_s) == (4.5, 12.0)
+
+
+def test_of_a_worker_that_leaves_only_the_slots_at_work_count(scene: Scene) -> None:
+    first, second = beat(busy_slot_s=3.0, slot_s=8.0), beat(busy_slot_s=4.5, slot_s=12.0)
+    scene.telemetry.on_beat(None, first)
+    scene.telemetry.on_beat(first, second, leaving=True)
+    taken = scene.telemetry.take([], scene.depths, 105.0)
+    assert (taken.busy_slot_s, taken.slot_s) == (4.5, 9.5)
+
+
+def test_one_silent_worker_among_others_does_not_make_their_words_old(scene: Scene) -> None:
+    members = [scene.worker(f"worker-{number}")[0] for number in range(4)]
+    for member, at in zip(members, (80.0, 104.0, 104.5, 104.9), strict=True):
+        member.beat, member.beat_at = beat(), at
+    assert scene.telemetry.take(members, scene.depths, 105.0).beats_age_s == pytest.approx(0.5)
+    assert scene.telemetry.take(members[:2], scene.depths, 105.0).beats_age_s == pytest.approx(1.0)
+    assert scene.telemetry.take(members[:1], scene.depths, 105.0).beats_age_s == pytest.approx(25.0)
 
 
 # -- as the status tells it -----------------------------------------------------------------------

@@ -15,7 +15,7 @@ def readings(*rows: tuple[float, list[int]]) -> Arrivals:
 
 
 def test_a_rate_is_unknown_before_two_readings() -> None:
-    assert Arrivals().per_s(0, 60.0) is None and Arrivals().all_per_s(60.0) is None
+    assert Arrivals().per_s(0, 60.0) is None
     assert readings((10.0, [5])).per_s(0, 60.0) is None
 
 
@@ -23,7 +23,6 @@ def test_a_rate_is_the_growth_over_the_window() -> None:
     arrivals = readings(*((10.0 * n, [100 * n, 0]) for n in range(10)))
     assert arrivals.per_s(0, 60.0) == arrivals.per_s(0, 5.0) == 10.0
     assert arrivals.per_s(1, 60.0) == 0.0
-    assert arrivals.all_per_s(60.0) == 10.0
 
 
 def test_what_was_before_the_window_does_not_count() -> None:
@@ -39,9 +38,9 @@ def test_counts_that_shrink_or_are_others_begin_anew(counts: list[int]) -> None:
     assert arrivals.per_s(0, 60.0) == 2.0
 
 
-def test_what_is_not_known_has_no_rate_and_leaves_the_sum_unknown() -> None:
+def test_what_is_not_known_has_no_rate() -> None:
     arrivals = readings((0.0, [-1, 0]), (10.0, [-1, 10]))
-    assert (arrivals.per_s(0, 60.0), arrivals.per_s(1, 60.0), arrivals.all_per_s(60.0)) == (None, 1.0, None)
+    assert (arrivals.per_s(0, 60.0), arrivals.per_s(1, 60.0)) == (None, 1.0)
 
 
 def test_looking_all_the_time_neither_fills_the_memory_nor_spoils_the_rate() -> None:

@@ -85,6 +85,23 @@ def test_when_more_workers_do_not_help_it_goes_back_to_what_was_set() -> None:
     assert lessons([2.4] * 6) == [0.9, 0.99, 1.0, 1.0, 1.0, 1.0]
 
 
+def test_late_tasks_make_it_more_eager_as_long_as_they_are_late() -> None:
+    learned, factors = Learned(), []
+    for _ in range(8):
+        learned = taught([Evidence.LATE] * 10, learned)
+        factors.append(round(learned.factor, 3))
+    assert factors == [0.9, 0.81, 0.729, 0.656, 0.59, 0.531, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1])
+def test_it_settles_where_tasks_are_late_no_more_however_slowly_it_learns(rate: float) -> None:
+    learned = Learned()
+    for _ in range(200):
+        late = round(10 * max(0.0, min(1.0, (learned.factor - 0.7) / 0.3)))
+        learned = taught([Evidence.LATE] * late + [Evidence.MET] * (10 - late), learned, rate=rate)
+    assert 0.68 < learned.factor < 0.73
+
+
 def test_as_long_as_it_helps_it_goes_on() -> None:
     assert lessons([2.4, 2.3, 2.2, 2.1]) == [0.9, 0.81, 0.729, 0.6561]
 
@@ -135,6 +152,15 @@ def test_each_goal_that_is_missed_by_busy_workers_teaches(missed: dict[str, Any]
     assert factor([busy(**missed)] * (WINDOW + 1)) == pytest.approx(0.9)
 
 
+def test_a_task_that_waits_beyond_its_goal_teaches_though_nothing_ends() -> None:
+    assert factor([busy(oldest_s=20.0, finished=0)] * (WINDOW + 1)) == pytest.approx(0.9)
+
+
+def test_tasks_that_take_as_long_as_ever_never_ask_for_more_however_eager_it_is() -> None:
+    eager = thresholds(settings(task_complexity_threshold=1.2), LEAST_FACTOR)
+    assert eager.task_complexity == pytest.approx(1.1)
+
+
 @pytest.mark.parametrize("missed", [{"run_p95_s": 5.1}, {"finished": 20, "failed": 6}])
 def test_a_goal_that_is_missed_by_idle_workers_teaches_nothing(missed: dict[str, Any]) -> None:
     assert factor([idle(**missed)] * (WINDOW + 1), RULES) == 1.0
@@ -179,7 +205,7 @@ def test_what_was_learned_moves_the_demand_and_nothing_else() -> None:
     _, (decision,) = steps([sample()], settings(), state)
     found = decision.signals
     assert found is not None
-    assert [signal.threshold for signal in found] == pytest.approx([0.375, 0.4, 0.75, 10.0, 0.05, 512.0])
+    assert [signal.threshold for signal in found] == pytest.approx([0.375, 0.4, 1.25, 10.0, 0.05, 512.0])
     assert decision.needed == pytest.approx(20 / (10 * 0.35))
 
 

@@ -38,7 +38,7 @@ def test_growth_by_votes_names_each_vote_with_its_figures() -> None:
 
 def test_shrinking_names_its_votes_too() -> None:
     assert decide(idle()).sentence == (
-        "4 → 3 workers: queue pressure is 0 (below 0.22), 10 % of the slots are busy (below 32 %); "
+        "4 → 3 workers: queue pressure is 0 (below 0.225), 10 % of the slots are busy (below 32 %); "
         "0.6 workers are needed, and there are 4; at most 1 per step"
     )
 

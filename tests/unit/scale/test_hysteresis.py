@@ -10,7 +10,7 @@ from tests.support.scale_samples import busy, idle, kinds, sample, settings, ste
 from tqd.scale.decision import Decision
 from tqd.scale.hysteresis import regret_s
 from tqd.scale.sample import Sample
-from tqd.scale.settings import ScaleSettings
+from tqd.scale.settings import Mode, ScaleSettings
 from tqd.scale.state import State
 
 
@@ -45,6 +45,25 @@ def test_a_calm_sample_breaks_the_row() -> None:
 def test_the_opposite_breaks_the_row() -> None:
     _, decisions = steps([busy(), idle(), busy(), busy()], settings())
     assert numbers(decisions) == [4, 4, 4, 6]
+
+
+def test_one_reading_of_the_queues_is_one_sample_however_often_it_is_decided_upon() -> None:
+    """Redis is away: the queues are as they were read before the last decision."""
+    rules = settings(consecutive_signals_required=2)
+    old = [busy(queues_age_s=0.5 + 5.0 * number) for number in range(3)]
+    _, decisions = steps(old, rules)
+    assert numbers(decisions) == [4, 4, 4]
+    assert [decision.streak for decision in decisions] == [1, 1, 1]
+    _, decisions = steps([*old, busy()], rules)
+    assert numbers(decisions) == [4, 4, 4, 6]
+
+
+def test_what_was_only_advised_starts_no_cooldown_for_what_is_done() -> None:
+    advise, act = settings(mode=Mode.ADVISE), settings()
+    state, told = steps([busy()] * 3, advise)
+    assert numbers(told) == [4, 6, 4] and "the cooldown after the last advice" in told[2].sentence
+    _, done = steps([busy()] * 2, act, state, 1015.0)
+    assert numbers(done) == [4, 6]
 
 
 def test_a_wait_that_is_missed_needs_its_row_too() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.scale_samples import EAGER, busy, decide, idle, kinds, sample, settings, steps
 from tqd.scale.decision import Action, Rule
-from tqd.scale.sample import Runs, Sample
+from tqd.scale.manual import order
+from tqd.scale.sample import QueueReading, Runs, Sample
 from tqd.scale.settings import Mode
 from tqd.scale.state import State
 
@@ -147,6 +148,44 @@ def test_from_zero_a_suspect_is_work_like_any_other() -> None:
 def test_at_zero_the_workers_of_another_host_do_the_work() -> None:
     given = from_zero(nodes=2, rank=0, workers_everywhere=3)
     assert decide(given, min_workers=0).to_workers == 0
+
+
+def test_at_zero_one_starts_here_when_those_of_other_hosts_leave_a_task_beyond_its_goal() -> None:
+    """They may serve other queues, be quiet, or have their hands full."""
+    given = from_zero(nodes=2, rank=1, workers_everywhere=3, oldest_s=10.1, ready=50)
+    decision = decide(given, min_workers=0)
+    assert (decision.rule, decision.to_workers) == (Rule.FROM_ZERO, 1)
+    assert decision.sentence == (
+        '0 → 1 workers: none is at work here, and the oldest ready task of "mail" waited 10.1 s, goal 10 s'
+    )
+
+
+def test_from_zero_no_more_start_than_fit_into_memory() -> None:
+    rules = settings(min_workers=0, scale_up_count=10)
+    state, _ = steps([sample(pss_bytes=(1000 * MB,) * 4, headroom_bytes=0, limit_bytes=0)], rules)
+    given = from_zero(ready=500, arrivals_per_s=50.0, headroom_bytes=1500 * MB, limit_bytes=0)
+    _, (decision,) = steps([given], rules, state, now=1005.0)
+    assert (decision.allowed, decision.to_workers) == (1, 1)
+
+
+def test_from_zero_a_queue_that_cannot_be_read_hides_no_other() -> None:
+    queues = (QueueReading(name="a"), QueueReading(name="b", ready=50, claimed=0, oldest_s=3.0))
+    assert decide(from_zero(queues=queues), min_workers=0).to_workers == 1
+
+
+def test_at_zero_an_order_that_lets_none_start_is_told() -> None:
+    decision = decide(from_zero(), State(order=order(0, 4, 1000.0)), min_workers=0)
+    assert (decision.to_workers, kinds(decision)) == (0, ["manual"])
+    assert "1 task waits, but an operator set 0" in decision.sentence
+
+
+@pytest.mark.parametrize("given", [busy(), idle(), sample(), busy(workers=0, claimed=0)])
+def test_a_daemon_whose_workers_start_nothing_holds_and_says_why(given: Sample) -> None:
+    """What they do not do is no sign of how many there should be."""
+    quiet = given._replace(suspended="the daemon is quiet")
+    decision = decide(quiet, min_workers=0)
+    assert (decision.rule, decision.changes) == (Rule.SUSPENDED, False)
+    assert "the daemon is quiet" in decision.sentence
 
 
 def test_at_zero_on_all_hosts_the_first_of_them_starts() -> None:

@@ -22,7 +22,7 @@ def lived() -> tuple[State, float]:
     """Return a state in which nothing is as at the beginning, and its moment."""
     moments = [busy(oldest_s=20.0, failed=1)] * 20 + [idle(pss_bytes=(9_000,))] * 90 + [busy()] * 3
     state, _ = steps(moments, RULES)
-    state, _ = steps([sample()], RULES, state._replace(order=order(4, 4, 2000.0)), 1600.0)
+    state, _ = steps([sample()], RULES, state._replace(order=order(4, 4, 1500.0)), 1600.0)
     return state, 1600.0
 
 
@@ -42,6 +42,29 @@ def test_cooldowns_go_on_on_the_clock_of_another_process() -> None:
     late, _ = load(plain, 7.0, away_s=60.0)
     left = [steps([busy()], rules, found, now=7.0)[1][0].cooldown_left_s for found in (early, late)]
     assert left == pytest.approx([30.0, 0.0])
+
+
+def test_what_is_a_matter_of_moments_is_not_known_after_a_time_away() -> None:
+    state, now = lived()
+    assert state.records.usual_per_s and state.records.busy_slots and state.records.peak_pss_bytes
+    plain = dump(state, now)
+    soon, _ = load(plain, now + 5.0, away_s=5.0)
+    assert soon.records.busy_slots == state.records.busy_slots
+    late, _ = load(plain, now, away_s=7 * 86_400.0)
+    records = late.records
+    assert (records.arrivals_per_s, records.usual_per_s, records.busy_slots) == (None, None, None)
+    assert records.peak_pss_bytes < 1
+    assert (late.changes.streak, late.turns, late.cramped) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("grown_ago", -1e9), ("changed_ago", -5), ("regret_ago", -1e9), ("order", [0, False, -1e9])],
+)
+def test_no_moment_is_believed_that_would_hold_for_ever(name: str, wrong: Any) -> None:
+    state, now = lived()
+    back, reason = load(dump(state, now) | {name: wrong}, now)
+    assert back == State() and name.removesuffix("_ago")[:3] in reason
 
 
 def test_the_time_away_is_evidence_of_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.scale_samples import busy, decide, idle, kinds, sample, settings, steps
-from tqd.scale.sample import Runs
+from tqd.scale.sample import QueueReading, Runs
 from tqd.scale.target import share
 
 MB = 1_048_576
@@ -27,6 +27,24 @@ MB = 1_048_576
 )
 def test_the_need_is_load_and_backlog_over_what_a_worker_does(fields: dict[str, Any], needed: float) -> None:
     assert decide(sample(**fields)).needed == pytest.approx(needed)
+
+
+def test_a_backlog_is_no_more_slots_than_it_has_tasks() -> None:
+    # Four tasks of 600 s wait: not 4 ÷ 10 s × 600 s = 240 slots, but 4.
+    given = sample(ready=4, arrivals_per_s=0.0, runs={"render": Runs(2, 1200.0)})
+    assert decide(given).needed == pytest.approx(4 / 7)
+
+
+@pytest.mark.parametrize("why", [{"held": "at its own limit"}, {"slowed": "at the limits of its keys"}])
+def test_queues_that_something_else_holds_back_count_as_far_as_they_run(why: dict[str, str]) -> None:
+    held = QueueReading(name="api", ready=0, claimed=7, **why)
+    given = sample(queues=(QueueReading(name="mail", ready=0, claimed=13), held))
+    assert decide(given).needed == pytest.approx(20 / 7 + 7 / 7)
+
+
+def test_a_step_for_tasks_of_unknown_length_is_no_larger_than_those_that_wait_could_fill() -> None:
+    given = busy(runs={}, finished=0, ready=11, oldest_s=20.0)
+    assert decide(given, scale_up_count=20).to_workers == 4 + max(2, -(-11 // 10))
 
 
 def test_the_targets_of_the_user_are_in_the_need() -> None:
@@ -52,7 +70,9 @@ def test_a_backlog_whose_run_time_is_not_known_asks_for_a_whole_step() -> None:
 def test_long_tasks_that_have_not_finished_still_get_one_worker_more() -> None:
     # All slots are held by tasks of an hour, the few that finish take a moment: the mean says 1 is enough.
     given = busy(arrivals_per_s=1.0, runs={"mail": Runs(5, 0.5)}, ready=10, oldest_s=30.0)
-    assert decide(given).to_workers == 5
+    decision = decide(given)
+    assert decision.to_workers == 5
+    assert "at least 5.0 workers are needed, and there are 4" in decision.sentence
 
 
 def test_no_shrink_takes_slots_that_were_busy_lately() -> None:
@@ -155,3 +175,19 @@ def test_who_was_passed_over_moves_up() -> None:
 def test_a_daemon_that_knows_nothing_of_the_others_takes_one_at_most() -> None:
     assert share(5, None, None, 0, growing=True) == 1
     assert share(1, 3, None, 0, growing=True) == 0
+
+
+# -- sizes that are not all known ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("headroom_mb", "allowed"), [(400, None), (150, 4)])
+def test_while_a_size_is_not_read_nobody_goes_and_growth_needs_room_for_the_largest(
+    headroom_mb: int, allowed: int | None
+) -> None:
+    given = busy(pss_bytes=(200 * MB,) * 3, headroom_bytes=headroom_mb * MB, limit_bytes=0)
+    assert decide(given).allowed == allowed
+
+
+def test_without_any_size_nothing_is_started_where_no_memory_is_left() -> None:
+    given = busy(pss_bytes=(), headroom_bytes=0, limit_bytes=1000 * MB)
+    assert (decide(given).to_workers, kinds(decide(given))) == (4, ["memory"])
