@@ -102,7 +102,7 @@ def _decision_us(count: int) -> float:
         wait_p95_s=0.4, run_p95_s=0.3,
     )  # fmt: skip
     sample = Sample(
-        workers=4, slots=10, ready_workers=4, nodes=1, rank=0, workers_everywhere=4, queues=queues,
+        workers=4, slots=10, ready_workers=4, nodes=1, rank=0, others=0, queues=queues,
         window=window, pss_bytes=(20_000_000,) * 4, headroom_bytes=4_000_000_000,
         limit_bytes=8_000_000_000, beats_age_s=0.5, queues_age_s=0.1, since_start_s=1000.0,
     )  # fmt: skip

@@ -79,7 +79,7 @@ def samples(
         suspects=st.sampled_from([0, 0, 0, 1, 5]),
         nodes=st.sampled_from([None, 1, 1, 1, 2, 5]),
         rank=st.sampled_from([None, 0, 1, 4]),
-        workers_everywhere=st.one_of(st.none(), st.integers(0, 200)),
+        others=st.one_of(st.none(), st.integers(0, 200)),
         queues=st.lists(queues(number, seconds), max_size=2).map(tuple),
         window=window,
         pss_bytes=st.lists(st.integers(1, 2000 * MB), max_size=3).map(tuple),

@@ -28,7 +28,7 @@ def sample(**fields: Any) -> Sample:
     queue |= {name: fields.pop(name) for name in list(fields) if name in _QUEUE}
     workers = fields.pop("workers", 4)
     rest: dict[str, Any] = {
-        "slots": 10, "ready_workers": workers, "nodes": 1, "rank": 0, "workers_everywhere": workers,
+        "slots": 10, "ready_workers": workers, "nodes": 1, "rank": 0, "others": 0,
         "queues": (QueueReading(name="mail", **queue),), "beats_age_s": 0.5, "queues_age_s": 0.5,
         "since_start_s": 1000.0,
     }  # fmt: skip

@@ -43,6 +43,7 @@ from tqd.wire.messages import (
     Remember,
     ReopenLog,
     SampleRequest,
+    Wanting,
     WorkerGone,
     WorkerUp,
 )
@@ -298,6 +299,8 @@ class Keeper:
                 self._gone.put_nowait((worker, self._culprit(culprit, report), Blame(blame), suspect))
             case SampleRequest():
                 self._sampler.ask()
+            case Wanting():
+                self._sampler.want(message)
             case Declared():
                 self._firer.look_soon()
             case Decided(data):

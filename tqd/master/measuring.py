@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tqd.config.model import QueuesConfig
 from tqd.master.crew import ARRIVED, HELD, THROTTLED, Depths, Member
@@ -15,8 +16,10 @@ from tqd.master.seats import ChildState, Seat
 from tqd.master.telemetry import Recent
 from tqd.metrics.histogram import Histogram
 from tqd.scale.sample import QueueReading, Runs, Sample, Window
+from tqd.store.company import Company
 from tqd.system.memory import MemoryState
 from tqd.task.queue_limit import OTHER_WEIGHT, QueueLimit
+from tqd.wire.messages import Sampled
 
 READY, CLAIMED = 0, 2
 """Places of a row of a sample; see `Sampled`."""
@@ -58,9 +61,7 @@ def measure(fleet: Fleet, crew: Mapping[str, Member], moment: Moment, now: float
         suspects=fleet.wanted.suspects,
         suspended=moment.suspended,
         draining=sum(seat.leaving or seat.state is ChildState.DRAINING for seat in seats),
-        nodes=_known(told.nodes) if told else None,
-        rank=_known(told.rank) if told else None,
-        workers_everywhere=_known(told.workers) if told else None,
+        **_company(told),
         queues=queues,
         window=_window(moment, queues),
         pss_bytes=tuple(_pss(ready, crew)),
@@ -72,6 +73,19 @@ def measure(fleet: Fleet, crew: Mapping[str, Member], moment: Moment, now: float
         since_start_s=moment.since_start_s,
         since_reload_s=moment.since_reload_s,
     )
+
+
+def _company(told: Sampled | None) -> dict[str, Any]:
+    if told is None:
+        return {}
+    company = Company(*told.company)
+    return {
+        "nodes": _known(company.sharing),
+        "rank": _known(company.rank),
+        "others": _known(company.others),
+        "others_grown_s": None if company.grown_ms < 0 else company.grown_ms / 1000,
+        "others_changed_s": None if company.changed_ms < 0 else company.changed_ms / 1000,
+    }
 
 
 def holds(sample: Sample) -> dict[str, str]:

@@ -32,8 +32,9 @@ from tqd.scale.settings import Mode, ScaleSettings
 from tqd.scale.state import State
 from tqd.scale.telling import worth_telling
 from tqd.scale.thresholds import shown
+from tqd.scale.view import STALE_INTERVALS
 from tqd.system.memory import MemorySense
-from tqd.wire.messages import Decided, SampleRequest
+from tqd.wire.messages import Decided, SampleRequest, Wanting
 from tqd.wire.parts import parted
 
 KEPT = 1000
@@ -44,6 +45,9 @@ EMPTY_INTERVAL_S = 0.5
 
 SAVE_S = 60.0
 """How old may be what Redis has of the state, beside what was decided or ordered."""
+
+LEAST_TOLD_S = 15.0
+"""For how long the others know at least what this daemon wants: longer than a keeper is away."""
 
 PATIENCE_S = 0.5
 """How long a decision waits for the sample that was asked for, and at most half of an interval."""
@@ -152,9 +156,18 @@ class Scaling:
     def _ask(self, now: float) -> None:
         """Ask the keeper for the queues and the workers for a beat; both answer in some ms."""
         self._asked_at = self._asked_last = now
+        self._tell_others(self._fleet.wanted.workers, now)
         self._children.sample(now)
         for member in self._workers():
             self._children.send(member.seat, SampleRequest())
+
+    def _tell_others(self, workers: int, now: float) -> None:
+        """Tell the daemons that share the work what this one wants: all of them take one step together."""
+        settings, changes = self.settings, self._state.changes
+        if settings.mode is Mode.ACT:
+            ttl_ms = round(1000 * max(LEAST_TOLD_S, STALE_INTERVALS * settings.interval))
+            grown_ms, changed_ms = (_ms_ago(at, now) for at in (changes.grown_at, changes.changed_at))
+            self._children.send(KEEPER, Wanting(workers, grown_ms, changed_ms, ttl_ms))
 
     def _answered(self, settings: ScaleSettings, now: float) -> bool:
         assert self._asked_at is not None
@@ -205,6 +218,7 @@ class Scaling:
             self._tell(decision)
         if decision.changes and decision.mode is Mode.ACT:
             self._feed(ResizeAsked(decision.to_workers))
+            self._tell_others(decision.to_workers, now)
         if decision.recycle and decision.mode is Mode.ACT:
             self._recycle(decision)
         if decision.changes or now - self._saved_at >= SAVE_S:
@@ -319,6 +333,10 @@ class Scaling:
     def _learn(self, learned: adapt.Learned) -> None:
         self._state = self._state._replace(learned=learned)
         self._save(monotonic())
+
+
+def _ms_ago(at: float | None, now: float) -> int:
+    return -1 if at is None else max(0, round((now - at) * 1000))
 
 
 def _patience_s(settings: ScaleSettings) -> float:

@@ -22,6 +22,7 @@ first of them is so long ago. Whatever the load, and with a cooldown of five min
 thus taken down and up again within five minutes at most twice in an hour."""
 
 CALM_COOLDOWNS = 0.2
+_ECHO_S = 1.0
 
 
 class Changes(NamedTuple):
@@ -63,6 +64,24 @@ def proposed(changes: Changes, direction: int) -> Changes:
     else:
         streak = direction
     return changes if streak == changes.streak else changes._replace(streak=streak)
+
+
+def heard(
+    changes: Changes, settings: ScaleSettings, grown_at: float | None, changed_at: float | None
+) -> Changes:
+    """Return it with what other daemons have done that share the work: one cooldown holds for all of them.
+
+    A moment that comes back from them is some ms off, and no other one.
+    """
+    if grown_at is not None and _later(grown_at, changes.grown_at):
+        changes = _regretted(changes, settings, grown_at)._replace(grown_at=grown_at)
+    if changed_at is not None and _later(changed_at, changes.changed_at):
+        changes = changes._replace(changed_at=changed_at)
+    return changes
+
+
+def _later(at: float, before: float | None) -> bool:
+    return before is None or at > before + _ECHO_S
 
 
 def changed(changes: Changes, settings: ScaleSettings, direction: int, now: float, *, voted: bool) -> Changes:

@@ -63,9 +63,10 @@ class Sample(NamedTuple):
 
     `workers` is how many this daemon wants at the moment; `ready_workers`, `starting` and `draining` are
     processes. `suspects` wait for a probe, which comes only where workers are. `slots` are those of one
-    worker. `nodes` daemons are alive, `workers_everywhere` are the worker processes that Redis knows of all
-    of them; `rank` is this daemon's place among them, from 0, where the one with the fewest workers comes
-    first and names decide between equals.
+    worker. `nodes` daemons share the work and scale themselves, this one included; `rank` is its place among
+    them, from 0, where the one that wants the fewest workers comes first and names decide between equals.
+    `others` are the workers of all other daemons that share the work, as they want them where they say so;
+    `others_grown_s` and `others_changed_s` are for how long none of those has grown, or changed its number.
 
     `pss_bytes`: one reading for each ready worker that has one. `headroom_bytes`: what is left until
     `limit_bytes`, the host's or the cgroup's. `beats_age_s` and `queues_age_s`: how old the words of the
@@ -82,7 +83,9 @@ class Sample(NamedTuple):
     suspects: int = 0
     nodes: int | None = None
     rank: int | None = None
-    workers_everywhere: int | None = None
+    others: int | None = None
+    others_grown_s: float | None = None
+    others_changed_s: float | None = None
     queues: tuple[QueueReading, ...] = ()
     window: Window = Window()
     pss_bytes: tuple[int, ...] = ()

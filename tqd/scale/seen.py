@@ -53,12 +53,9 @@ def see(sample: Sample) -> Seen:
 
 def _fleet(sample: Sample) -> int | None:
     """Return the workers of the namespace; None when the others' are not known."""
-    if sample.nodes == 1:
-        return sample.workers
-    if sample.nodes is None or sample.workers_everywhere is None:
-        return None
-    own = (sample.ready_workers or 0) + sample.draining
-    return sample.workers + max(0, sample.workers_everywhere - own)
+    if sample.others is None:
+        return sample.workers if sample.nodes == 1 else None
+    return sample.workers + sample.others
 
 
 def _backlog(serving: list[QueueReading]) -> tuple[int | None, float | None]:

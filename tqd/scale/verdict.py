@@ -56,7 +56,8 @@ def needs(view: View) -> str:
     """Return `3.2 workers are needed, and there are 4`, with what it was reckoned from if not the usual."""
     if view.need.workers is None:
         return "how many workers are needed is not known"
-    there = f"there are {view.seen.fleet}" + (" on all hosts" if several(view) else "")
+    alone = view.seen.fleet == view.sample.workers and not several(view)
+    there = f"there are {view.seen.fleet}" + ("" if alone else " on all hosts")
     by = " (reckoned from the busy slots)" if view.need.by_slots else ""
     least = "at least " if view.need.at_least else ""
     return f"{least}{apart(view.need.workers, view.seen.fleet, 1)} workers are needed{by}, and {there}"

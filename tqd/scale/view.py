@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tqd.scale import manual
 from tqd.scale.decision import Rule, Signals
-from tqd.scale.hysteresis import Changes, calm_s, proposed
+from tqd.scale.hysteresis import Changes, calm_s, heard, proposed
 from tqd.scale.records import Records, absorb
 from tqd.scale.sample import Sample
 from tqd.scale.seen import Seen, see
@@ -63,6 +63,8 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
     limits = thresholds(settings, state.learned.factor if settings.enable_adaptive_thresholds else 1.0)
     records = _records(settings, state, sample, now)
     signals = measure(sample, seen, settings, limits, records)
+    theirs = _at(sample.others_grown_s, now), _at(sample.others_changed_s, now)
+    before = heard(state.changes, settings, *theirs)
     up, down, breach = votes(signals)
     direction = 0 if held else propose(up, down, breach)
     goal_s = settings.target_sla.wait_goal_s
@@ -80,7 +82,7 @@ def look(settings: ScaleSettings, state: State, sample: Sample, now: float) -> V
         now=now,
         limits=limits,
         records=records,
-        changes=state.changes if _told_before(state, sample, now) else proposed(state.changes, direction),
+        changes=before if _told_before(state, sample, now) else proposed(before, direction),
         signals=signals,
         held=held,
         held_why=why,
@@ -103,6 +105,10 @@ def _records(settings: ScaleSettings, state: State, sample: Sample, now: float) 
         return state.records
     queues = queues_are_fresh(settings, sample)
     return absorb(state.records, sample, calm_s(settings), now, queues=queues)
+
+
+def _at(ago_s: float | None, now: float) -> float | None:
+    return None if ago_s is None else now - ago_s
 
 
 def _told_before(state: State, sample: Sample, now: float) -> bool:

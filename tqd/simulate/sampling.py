@@ -38,7 +38,7 @@ class Sampler:
             draining=draining,
             nodes=1,
             rank=0,
-            workers_everywhere=ready + draining,
+            others=0,
             queues=tuple(self._queues()),
             window=_window(self.latest, passed_s),
             pss_bytes=tuple(one.memory_bytes for one in crew.workers if one.life is Life.READY and memory),

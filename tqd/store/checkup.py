@@ -20,10 +20,10 @@ from tqd.store.connection import Link, Replies, SyncLink, redis_ms
 COMMANDS = (
     "BLPOP", "CLIENT", "DEL", "EVALSHA", "EXISTS", "EXPIRE", "GET", "GETRANGE", "HDEL", "HELLO", "HEXISTS",
     "HGET", "HGETALL", "HINCRBY", "HLEN", "HMGET", "HSCAN", "HSET", "HSETNX", "HSTRLEN", "HVALS", "INFO",
-    "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "PEXPIRE", "PTTL", "PUBLISH",
-    "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMISMEMBER", "SMOVE",
-    "SRANDMEMBER", "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZCOUNT", "ZMSCORE",
-    "ZPOPMIN", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREVRANGEBYSCORE", "ZSCAN", "ZSCORE",
+    "LINDEX", "LLEN", "LPOP", "LPOS", "LPUSH", "LRANGE", "LREM", "LTRIM", "MGET", "PEXPIRE", "PTTL",
+    "PUBLISH", "RPUSH", "SADD", "SCAN", "SCARD", "SCRIPT", "SET", "SISMEMBER", "SMEMBERS", "SMISMEMBER",
+    "SMOVE", "SRANDMEMBER", "SREM", "SUBSCRIBE", "TIME", "TYPE", "UNSUBSCRIBE", "ZADD", "ZCARD", "ZCOUNT",
+    "ZMSCORE", "ZPOPMIN", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREVRANGEBYSCORE", "ZSCAN", "ZSCORE",
 )  # fmt: skip
 """Every command that tqd sends, or that its scripts call; a test holds it to the source."""
 

@@ -96,6 +96,10 @@ class Keys:
         """String with a TTL; also the channel on which the record is published."""
         return f"{self.prefix}result:{identity.hex()}"
 
+    def stance(self, node: str) -> str:
+        """String with a TTL: how many workers the autoscaler of a daemon wants, and for which queues."""
+        return f"{self.prefix}stance:{node}"
+
     def scaling(self, name: str) -> str:
         """String with a TTL: what the autoscaler of the daemon of this name remembers."""
         return f"{self.prefix}scaling:{name}"

@@ -234,6 +234,15 @@ class NodeStore:
         """Return what each queue holds, and what there is besides."""
         return await self._sampler.sample(queues)
 
+    async def tell(
+        self, workers: int, grown_ms: int | None, changed_ms: int | None, queues: Sequence[str], ttl_ms: int
+    ) -> None:
+        """Tell the other daemons for `ttl_ms` how many workers this one wants for which queues.
+
+        `grown_ms` and `changed_ms`: how long ago it grew, and changed the number at all; None: never.
+        """
+        await self._sampler.tell(workers, grown_ms, changed_ms, queues, ttl_ms)
+
     async def close(self) -> None:
         """Close the connection."""
         await self._link.close()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import ResponseError
 
 from tqd.store.calls import Command, claimed, fronts
+from tqd.store.company import Company, Stance, company, dump, load
 from tqd.store.connection import Link
 from tqd.store.fronts import UNKNOWN, Front, front_of, oldest_ms
 from tqd.store.keys import Keys, texts
@@ -87,8 +88,7 @@ class QueueSample:
 class Look(NamedTuple):
     """What one look has seen; -1 is what is not known.
 
-    `nodes` are the daemons of the namespace whose leases hold. `rank` is the asking one's place among them,
-    from 0: the one with the fewest workers comes first. `workers` are all that are registered, of a daemon
+    `nodes` are the daemons of the namespace whose leases hold, `workers` all that are registered, of a daemon
     that has just died too.
     """
 
@@ -96,7 +96,7 @@ class Look(NamedTuple):
     dead: int
     nodes: int
     workers: int
-    rank: int
+    company: Company
 
 
 class QueueSampler:
@@ -110,6 +110,16 @@ class QueueSampler:
         self._workers: list[str] = []
         self._sizes: dict[str, int] | None = None
         self._heads: dict[str, tuple[bytes, int]] = {}
+        self._stances: dict[str, Stance | None] = {}
+
+    async def tell(
+        self, workers: int, grown_ms: int | None, changed_ms: int | None, queues: Sequence[str], ttl_ms: int
+    ) -> None:
+        """Tell the other daemons what this one wants; see `NodeStore.tell`."""
+        now_ms = self._link.clock.now_ms()
+        grown, changed = (0 if ago is None else now_ms - ago for ago in (grown_ms, changed_ms))
+        stance = Stance(workers, grown, changed, tuple(queues))
+        await self._link.exchange([("SET", self._keys.stance(self._node), dump(stance), "PX", ttl_ms)])
 
     async def sample(self, queues: Sequence[str]) -> Look:
         """Return a sample of each queue, and what there is besides."""
@@ -136,7 +146,14 @@ class QueueSampler:
         flags, counted = _flags(paused, len(queues)), _arrived(arrived, len(queues))
         for one, flag, count in zip(samples, flags, counted, strict=True):
             one.paused, one.arrived = flag, count
-        return Look(samples, _number(dead), *self._company(_names([alive])))
+        living = _names([alive])
+        return Look(
+            samples,
+            _number(dead),
+            UNKNOWN if living is None else len(living),
+            UNKNOWN if self._sizes is None else sum(self._sizes.values()),
+            self._company(queues, living, now_ms),
+        )
 
     def _sample(self, queue: str, front: Front | None, claimed: int, now_ms: int, held: int) -> QueueSample:
         if front is None:
@@ -154,14 +171,10 @@ class QueueSampler:
             throttled=front.throttled,
         )
 
-    def _company(self, alive: list[str] | None) -> tuple[int, int, int]:
-        """Return how many daemons and workers there are, and which of the daemons this one is."""
-        sizes = self._sizes
-        if alive is None or sizes is None:
-            return UNKNOWN if alive is None else len(alive), UNKNOWN, UNKNOWN
-        ranked = sorted(alive, key=lambda node: (sizes.get(node, 0), node))
-        rank = ranked.index(self._node) if self._node in alive else UNKNOWN
-        return len(alive), sum(sizes.values()), rank
+    def _company(self, queues: Sequence[str], alive: list[str] | None, now_ms: int) -> Company:
+        if alive is None or self._sizes is None:
+            return Company()
+        return company(self._node, queues, alive, self._sizes, self._stances, now_ms)
 
     async def _held(self, crews: Sequence[Any], claims: Sequence[Any]) -> Counter[str] | None:
         """Return the number of claims by queue, None when it is not known; asks again for new workers."""
@@ -173,6 +186,9 @@ class QueueSampler:
         if nodes != self._nodes:
             self._nodes = nodes
             rows = await self._link.exchange(self._crews(nodes)) if nodes else []
+        rows, told = rows[: len(nodes)], rows[len(nodes) :]
+        found = told[0] if told and isinstance(told[0], list) else [None] * len(nodes)
+        self._stances = dict(zip(nodes, map(load, found), strict=True))
         workers = _names(rows)
         if workers is None:
             return None
@@ -183,7 +199,9 @@ class QueueSampler:
         return claims_by_queue(claims[0]) if workers else Counter()
 
     def _crews(self, nodes: Iterable[str]) -> list[Command]:
-        return [("SMEMBERS", self._keys.workers(node)) for node in nodes]
+        """Return the calls for the workers of each node, and for what all of them want."""
+        crews: list[Command] = [("SMEMBERS", self._keys.workers(node)) for node in nodes]
+        return [*crews, ("MGET", *map(self._keys.stance, nodes))] if crews else []
 
     def _claims(self) -> list[Command]:
         return [claimed(self._keys, self._workers, MOST_CLAIMS)] if self._workers else []

@@ -42,6 +42,7 @@ _EXPIRING = (
     "flow:",
     "runkeys:",
     "scaling:",
+    "stance:",
     "decisions:",
     "trace",
     "tracing",

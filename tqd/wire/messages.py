@@ -6,7 +6,7 @@ because a pipe was full is made up for by the next one of its kind.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 
 from tqd.errors import Malformed
 from tqd.task.claim import Blame
@@ -143,15 +143,15 @@ class Sampled:
     A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1: not known. `oldest_ms`
     is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
     ready so far, `held` how many of the ready ones wait for their keys. Without names: 64 long ones would not
-    fit a frame. `nodes`: the daemons of the namespace, of which this one has the place `rank`; `workers`: all
-    of theirs. `at` is when, in monotonic s.
+    fit a frame. `nodes`: the daemons of the namespace, `workers`: all of theirs. `company` is what `Company`
+    says of the others. `at` is when, in monotonic s.
     """
 
     queues: list[list[int]]
     dead: int
     nodes: int = -1
     workers: int = -1
-    rank: int = -1
+    company: list[int] = field(default_factory=lambda: [-1] * 5)
     at: float = 0.0
 
 
@@ -228,16 +228,26 @@ class SampleRequest:
     """Say how things are now: the keeper samples the queues, a worker beats."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanting:
+    """How many workers the autoscaler wants, for `ttl_ms`; how long ago it grew and changed, -1: never."""
+
+    workers: int
+    grown_ms: int
+    changed_ms: int
+    ttl_ms: int
+
+
 Message = (
     Ready | Failed | Beat | HardDeadline | Blocked | KeeperBeat | Sampled
     | Drain | Quiet | ReopenLog | WorkerUp | WorkerGone | SampleRequest | Holding | Doomed
-    | Declared | Begun | Remember | Decided
+    | Declared | Begun | Remember | Decided | Wanting
 )  # fmt: skip
 
 _KINDS: tuple[type[Message], ...] = (
     Ready, Failed, Beat, HardDeadline, Blocked, KeeperBeat, Sampled,
     Drain, Quiet, ReopenLog, WorkerUp, WorkerGone, SampleRequest, Holding, Doomed,
-    Declared, Begun, Remember, Decided,
+    Declared, Begun, Remember, Decided, Wanting,
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]

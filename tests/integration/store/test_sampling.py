@@ -12,6 +12,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.store_driver import StoreDriver, complete
 from tqd.errors import StoreUnavailable
 from tqd.store.calls import Command, NewTask, store_new
+from tqd.store.company import Company
 from tqd.store.connection import Endpoint, Link, Replies
 from tqd.store.sampling import FRONT_BYTES, MOST_CLAIMS, MOST_WORKERS, UNKNOWN, Look, QueueSampler
 from tqd.task.identity import task_id
@@ -55,6 +56,11 @@ class Sampler:
 
     def all(self, *queues: str) -> Look:
         return self._runner.run(self._sampler.sample(queues or QUEUES))
+
+    def tell(self, node: str, workers: int, ago_ms: int | None, ttl_ms: int = 30_000) -> None:
+        """Let a daemon tell what it wants."""
+        teller = QueueSampler(self.link, self._keys, node)
+        self._runner.run(teller.tell(workers, ago_ms, ago_ms, QUEUES, ttl_ms))
 
     def paused(self, *queues: str) -> list[int]:
         return [sample.paused for sample in self.all(*queues).queues]
@@ -342,7 +348,7 @@ def test_arrivals_of_another_kind_are_unknown(driver: StoreDriver, sampler: Samp
     assert sampler.arrived() == [UNKNOWN] * 3
 
 
-def test_daemons_whose_lease_holds_are_counted_and_ranked_by_their_workers(
+def test_daemons_whose_lease_holds_are_counted_with_their_workers(
     driver: StoreDriver, sampler: Sampler
 ) -> None:
     now_ms = sampler.link.clock.now_ms()
@@ -350,14 +356,35 @@ def test_daemons_whose_lease_holds_are_counted_and_ranked_by_their_workers(
     driver.hire("w1", "w2")
     driver.hire("w3", node="a")
     look = sampler.all()
-    assert (look.nodes, look.workers, look.rank) == (2, 3, 1)
-    driver.hire("w4", "w5", node="a")
-    look = sampler.all()
-    assert (look.nodes, look.workers, look.rank) == (2, 5, 0)
+    assert (look.nodes, look.workers) == (2, 3)
+    assert look.company == Company(sharing=1, rank=0, others=1)
+
+
+def test_what_the_others_want_counts_from_the_next_look_on(driver: StoreDriver, sampler: Sampler) -> None:
+    now_ms = sampler.link.clock.now_ms()
+    driver.client.zadd(driver.keys.nodes, {"node": now_ms + 60_000, "a": now_ms + 60_000})
+    sampler.tell("node", 4, 3000)
+    sampler.tell("a", 2, 5000)
+    found = sampler.all().company
+    assert (found.sharing, found.rank, found.others) == (2, 1, 2)
+    assert 5000 <= found.grown_ms < 60_000 and 5000 <= found.changed_ms < 60_000
+    sampler.tell("a", 7, None, ttl_ms=60_000)
+    found = sampler.all().company
+    assert (found.rank, found.others, found.grown_ms) == (0, 7, UNKNOWN)
+    assert 0 < driver.client.pttl(driver.keys.stance("a")) <= 60_000
+    driver.client.delete(driver.keys.stance("a"))
+    assert sampler.all().company == Company(sharing=1, rank=0, others=0)
+
+
+def test_on_a_full_redis_what_was_told_before_counts(driver: StoreDriver, sampler: Sampler) -> None:
+    sampler.tell("node", 4, None)
+    driver.fill()
+    sampler.tell("node", 5, None)
+    assert counts(sampler.rows("default")) == [[0, 0, 0]]
 
 
 def test_company_that_cannot_be_counted_is_unknown(driver: StoreDriver, sampler: Sampler) -> None:
     driver.client.delete(driver.keys.nodes)
-    assert sampler.all()[2:] == (0, 0, UNKNOWN)
+    assert sampler.all()[2:4] == (0, 0)
     driver.client.set(driver.keys.nodes, "garbage")
-    assert sampler.all()[2:] == (UNKNOWN, UNKNOWN, UNKNOWN)
+    assert sampler.all()[2:] == (UNKNOWN, UNKNOWN, Company())

@@ -43,7 +43,7 @@ def moment(*rows: list[int], names: tuple[str, ...] = ("default",), **fields: An
     depths = Depths(names)
     for number, one in enumerate(rows):
         at = NOW - 1.0 - 5.0 * (len(rows) - 1 - number)
-        depths.take(Sampled([one] * len(names), 0, nodes=2, workers=7, rank=1, at=at), at)
+        depths.take(Sampled([one] * len(names), 0, company=[2, 1, 7, 2500, -1], at=at), at)
     values: dict[str, Any] = {
         "depths": depths, "recent": NOTHING, "memory": ROOMY, "queues": config().queues, "slots": 4,
         "before": {}, "since_start_s": 100.0, "since_reload_s": None,
@@ -69,13 +69,14 @@ def limited(**limits: Any) -> Any:
 def test_the_fleet_and_the_namespace_are_counted() -> None:
     found = look(row())
     assert (found.workers, found.ready_workers, found.starting, found.draining) == (2, 2, 0, 0)
-    assert (found.nodes, found.workers_everywhere, found.rank, found.slots) == (2, 7, 1, 4)
+    assert (found.nodes, found.others, found.rank, found.slots) == (2, 7, 1, 4)
+    assert (found.others_grown_s, found.others_changed_s) == (2.5, None)
     assert (found.headroom_bytes, found.limit_bytes, found.queues_age_s) == (700, 1000, 1.0)
 
 
 def test_before_the_first_sample_nothing_is_known_of_redis() -> None:
     found = look()
-    assert (found.nodes, found.rank, found.workers_everywhere, found.queues) == (None, None, None, ())
+    assert (found.nodes, found.rank, found.others, found.queues) == (None, None, None, ())
 
 
 def test_minus_one_is_not_known() -> None:

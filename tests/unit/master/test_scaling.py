@@ -68,7 +68,7 @@ class Case:
     def sampled(self, ready: int = 0, oldest_ms: int = -1) -> None:
         """Let the keeper's answer come."""
         row = [ready, 0, 0, oldest_ms, 0, 0, 0]
-        self.reports.depths.take(Sampled([row], 0, nodes=1, workers=1, rank=0, at=self.now), self.now + 0.001)
+        self.reports.depths.take(Sampled([row], 0, company=[1, 0, 0, -1, -1], at=self.now), self.now + 0.001)
         self.wait(0.002)
 
     @property

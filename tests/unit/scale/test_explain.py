@@ -81,7 +81,7 @@ def test_a_calm_moment_is_told_with_its_figures() -> None:
             busy(pss_bytes=(600 * MB,)),
             "two votes up, but a worker takes 600 MB (threshold 512 MB): they are to be recycled",
         ),
-        (busy(nodes=3, rank=0, workers_everywhere=4), "3 daemons share the step"),
+        (busy(nodes=3, rank=0, others=0), "3 daemons share the step"),
         (busy(wait_p95_s=11.0), "one task in twenty waited 11.0 s or longer, goal 10 s"),
     ],
 )

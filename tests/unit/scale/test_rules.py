@@ -146,13 +146,13 @@ def test_from_zero_a_suspect_is_work_like_any_other() -> None:
 
 
 def test_at_zero_the_workers_of_another_host_do_the_work() -> None:
-    given = from_zero(nodes=2, rank=0, workers_everywhere=3)
+    given = from_zero(nodes=2, rank=0, others=3)
     assert decide(given, min_workers=0).to_workers == 0
 
 
 def test_at_zero_one_starts_here_when_those_of_other_hosts_leave_a_task_beyond_its_goal() -> None:
     """They may serve other queues, be quiet, or have their hands full."""
-    given = from_zero(nodes=2, rank=1, workers_everywhere=3, oldest_s=10.1, ready=50)
+    given = from_zero(nodes=2, rank=1, others=3, oldest_s=10.1, ready=50)
     decision = decide(given, min_workers=0)
     assert (decision.rule, decision.to_workers) == (Rule.FROM_ZERO, 1)
     assert decision.sentence == (
@@ -189,10 +189,7 @@ def test_a_daemon_whose_workers_start_nothing_holds_and_says_why(given: Sample) 
 
 
 def test_at_zero_on_all_hosts_the_first_of_them_starts() -> None:
-    to = [
-        decide(from_zero(nodes=3, rank=rank, workers_everywhere=0), min_workers=0).to_workers
-        for rank in range(3)
-    ]
+    to = [decide(from_zero(nodes=3, rank=rank, others=0), min_workers=0).to_workers for rank in range(3)]
     assert to == [1, 0, 0]
 
 

@@ -60,6 +60,7 @@ def test_extreme_figures_neither_raise_nor_leave_the_bounds(number: Any) -> None
     given = sample(
         queues=(queue,), slots=number, busy_slot_s=number, slot_s=number, arrivals_per_s=number,
         finished=number, failed=number, runs={"a": Runs(number, number)}, pss_bytes=(number,),
-        headroom_bytes=number, limit_bytes=number, nodes=number, rank=number, workers_everywhere=number,
+        headroom_bytes=number, limit_bytes=number, nodes=number, rank=number, others=number,
+        others_grown_s=number, others_changed_s=number,
     )  # fmt: skip
     assert 1 <= decide(given).to_workers <= 20

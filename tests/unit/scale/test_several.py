@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.scale_samples import EAGER, busy, decide, idle, kinds, settings, steps
+from tests.support.scale_samples import EAGER, busy, decide, idle, kinds, sample, settings, steps
+from tqd.scale.hysteresis import Changes
 from tqd.scale.sample import Sample
 from tqd.scale.settings import ScaleSettings
 from tqd.scale.state import State
 
 
 def among(nodes: int, rank: int, everywhere: int, given: Any = busy, **fields: Any) -> Sample:
-    moment: Sample = given(nodes=nodes, rank=rank, workers_everywhere=everywhere, **fields)
-    return moment
+    moment: Sample = given(nodes=nodes, rank=rank, **fields)
+    return moment._replace(others=everywhere - moment.workers)
 
 
 def test_three_daemons_together_grow_by_one_step() -> None:
@@ -59,7 +60,7 @@ def run_together(nodes: int, rules: ScaleSettings, load: float, rounds: int) -> 
         order, seen = sorted(range(nodes), key=lambda node: (own[node], node)), list(own)
         for rank, node in enumerate(order):
             given = busy(
-                workers=seen[node], nodes=nodes, rank=rank, workers_everywhere=everywhere,
+                workers=seen[node], nodes=nodes, rank=rank, others=everywhere - seen[node],
                 busy_slot_s=served / everywhere * seen[node] * 5, slot_s=seen[node] * 50.0,
                 arrivals_per_s=load, ready=int(backlog), oldest_s=None,
             )  # fmt: skip
@@ -87,3 +88,38 @@ def test_as_many_workers_come_of_many_daemons_as_of_one(nodes: int) -> None:
 def test_a_daemon_that_does_not_know_the_others_goes_one_at_a_time() -> None:
     decision = decide(busy(nodes=None, rank=None, oldest_s=60.0), scale_up_count=5)
     assert decision.to_workers == 5
+
+
+def test_the_cooldown_of_one_holds_for_all() -> None:
+    heavy: dict[str, Any] = {"arrivals_per_s": 154.0, "ready": 100}
+    rules = {"scale_up_cooldown_seconds": 60.0, "scale_down_cooldown_seconds": 300.0}
+    decision = decide(busy(**heavy, nodes=2, rank=0, others=4, others_grown_s=20.0), **rules)
+    assert (decision.to_workers, kinds(decision)) == (4, ["cooldown"])
+    assert decision.cooldown_left_s == 40.0
+    assert decide(busy(**heavy, nodes=2, rank=0, others=4, others_grown_s=61.0), **rules).changes
+    calm = decide(idle(nodes=2, rank=1, others=4, others_changed_s=200.0), **rules)
+    assert (calm.to_workers, kinds(calm)) == (4, ["cooldown"])
+
+
+def test_a_shrink_that_another_daemon_undoes_is_regretted_here() -> None:
+    rules = settings(consecutive_signals_required=1)
+    state, _ = steps([idle(nodes=2, rank=1, others=4)], rules)
+    assert state.changes.shrunk_at == 1000.0
+    state, _ = steps([busy(nodes=2, rank=1, others=5, others_grown_s=2.0)], rules, state, 1100.0)
+    assert state.changes.regrets == (1098.0,)
+
+
+def test_a_moment_that_comes_back_from_others_some_ms_off_is_no_other_one() -> None:
+    state = State(changes=Changes(grown_at=990.0, changed_at=990.0))
+    for number in range(50):
+        given = sample(
+            nodes=2, rank=0, others=4, others_grown_s=9.9 + 5 * number, others_changed_s=9.9 + 5 * number
+        )
+        state, _ = steps([given], settings(), state, 1000.0 + 5 * number)
+    assert (state.changes.grown_at, state.changes.changed_at) == (990.0, 990.0)
+
+
+def test_workers_of_daemons_that_do_not_scale_themselves_are_there_and_take_no_share() -> None:
+    decision = decide(busy(nodes=1, rank=0, others=4, arrivals_per_s=154.0, ready=100))
+    assert (decision.fleet, decision.share, decision.to_workers) == (8, None, 6)
+    assert "there are 8 on all hosts" in decision.sentence

@@ -115,8 +115,8 @@ def test_memory_pressure_is_the_mean_pss_of_a_worker_in_mb() -> None:
     [
         ("queue_pressure", {"ready": None}),
         ("queue_pressure", {"queues": ()}),
-        ("queue_pressure", {"nodes": None}),
-        ("queue_pressure", {"nodes": 3, "workers_everywhere": None}),
+        ("queue_pressure", {"nodes": None, "others": None}),
+        ("queue_pressure", {"nodes": 3, "others": None}),
         ("queue_pressure", {"slots": 0}),
         ("worker_utilization", {"busy_slot_s": None}),
         ("worker_utilization", {"slot_s": 0.0}),
@@ -143,5 +143,5 @@ def test_the_tasks_of_a_queue_that_more_workers_would_not_help_count_for_nothing
 
 def test_pressure_is_measured_against_the_workers_of_all_hosts() -> None:
     # 12 workers in Redis, 4 of them this daemon's, which wants 6: so there will be 14.
-    given = sample(workers=6, ready_workers=4, nodes=3, rank=0, workers_everywhere=12, ready=70)
+    given = sample(workers=6, ready_workers=4, nodes=3, rank=0, others=8, ready=70)
     assert signal("queue_pressure", given).value == pytest.approx(70 / 140)

@@ -29,6 +29,7 @@ VALUES: dict[Any, Any] = {
     str: "Traceback …",
     bytes: b"\x00\xff",
     dict[int, int]: {7: 1, 90: 2},
+    list[int]: [2, 1, 7, 2500, -1],
     list[float]: [3, 1.0, 600.5, 0.0],
     list[object]: [b"id", b"1:0:0:default", "TimeoutError", "late", 3, 1.0],
     list[list[int]]: [[3, 4, -1, 9], [0, 0, 0, 0]],
@@ -85,7 +86,7 @@ LARGEST = [
     ),
     HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
     Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
-    Sampled([[*[COUNT] * 6, 2**32 - 1]] * 64, COUNT, COUNT, COUNT, COUNT, 1e9),
+    Sampled([[*[COUNT] * 6, 2**32 - 1, 1]] * 64, COUNT, COUNT, COUNT, [COUNT] * 5, 1e9),
 ]  # fmt: skip
 
 
