@@ -46,6 +46,8 @@ class Mean(NamedTuple):
     at: float
 
 
+_MOST_SLOTS = 1_000_000.0
+
 Means = Mapping[str, tuple[float, float, float]]
 """The fields of a `Mean` by task name: bare, as ten of them change with each decision."""
 
@@ -208,7 +210,7 @@ def _usual(before: float | None, measured: float | None, passed_s: float, calm_s
 def _busy_slots(sample: Sample, passed_s: float) -> float | None:
     """Return how many slots were busy on average since the sample before; None when that is not known."""
     busy_slot_s = sample.window.busy_slot_s
-    return None if busy_slot_s is None or passed_s <= 0 else busy_slot_s / passed_s
+    return None if busy_slot_s is None or passed_s <= 0 else min(busy_slot_s / passed_s, _MOST_SLOTS)
 
 
 def _last_minute(entries: tuple[Finished, ...], sample: Sample, now: float) -> tuple[Finished, ...]:
