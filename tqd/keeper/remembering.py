@@ -53,7 +53,7 @@ class Remembering:
         self._whole = Whole()
 
     async def recall(self) -> list[Message]:
-        """Return what an earlier run has left, as the master is told; StoreUnavailable without Redis."""
+        """Return what an earlier run has left, the state first; StoreUnavailable without Redis."""
         try:
             data = await self._store.remembered()
             noted = await self._store.decisions(RECALLED_DECISIONS)
@@ -62,7 +62,7 @@ class Remembering:
             data, noted = b"", []
         if len(data) > MOST_PARTS * PART_BYTES:
             data = b""  # nobody of ours wrote this
-        return [*(Decided(one) for one in noted if len(one) <= _MOST_DECISION_BYTES), *parted(data)]
+        return [*parted(data), *(Decided(one) for one in noted if len(one) <= _MOST_DECISION_BYTES)]
 
     def take(self, part: Remember) -> None:
         """Take in a part; the last one has the value written, instead of one that was not written yet."""

@@ -75,6 +75,8 @@ PRUNE_STEPS = 25
 """Steps of pruning at a time, so that Redis and the keeper's other duties have their turns."""
 
 _RETRY_S = 0.5
+_FULL_S = 0.01
+"""How long a full pipe is given to become emptier."""
 
 Gone = tuple[str, Culprit | None, Blame, bytes]
 """A worker that has ended, what it died of if that is known, or what is said of all that it held, or of the
@@ -137,9 +139,6 @@ class Keeper:
             self._channel.send(Failed(exits.CONFIG, reason))
             self._stop.set()
         elif first.done():
-            for message in self._recalled:
-                self._channel.send(message)
-            self._channel.send(Ready("", "", 0))
             duties = self._start_duties()
         ended, _ = await asyncio.wait({stop, beat, *duties}, return_when=asyncio.FIRST_COMPLETED)
         if self._orphaned:
@@ -152,9 +151,15 @@ class Keeper:
             duty.result()  # a duty that ended by itself has failed: its error ends the keeper
 
     async def _begin(self) -> str:
-        """Reach Redis and look whether it is fit; returns why not, when nobody could work with it."""
+        """Reach Redis and report; returns why not, when nobody could work with it."""
         await self._insist(self._renew)
         await self._insist(self._recall)
+        reason = await self._unfit()
+        if not reason:
+            await self._report()
+        return reason
+
+    async def _unfit(self) -> str:
         try:
             advice = await self._store.advice(self._config.workers)
         except StoreError as error:
@@ -165,6 +170,15 @@ class Keeper:
 
     async def _recall(self) -> None:
         self._recalled = await self._remembering.recall()
+
+    async def _report(self) -> None:
+        """Tell what was kept, and that this keeper is ready: more than a pipe holds, and nothing may miss.
+
+        When the master does not read, its deadline for the start ends this.
+        """
+        for message in (*self._recalled, Ready("", "", 0)):
+            while not self._channel.send(message):
+                await asyncio.sleep(_FULL_S)
 
     def _start_duties(self) -> list[asyncio.Task[Any]]:
         duties = [

@@ -10,18 +10,21 @@ from tqd.wire.parts import Whole
 
 
 class Recollection:
-    """`data` is None until all of it is there; `decisions` are the last ones, the newest last."""
+    """`over` once all of it is there: `data`, and the last `decisions`, the newest last."""
 
     def __init__(self) -> None:
+        self.over = False
         self.data: bytes | None = None
         self.decisions: list[dict[str, Any]] = []
         self._whole = Whole()
 
     def take(self, message: Remember | Decided) -> None:
-        """Take in a part. Of later keepers nothing is taken: the master knows better by then."""
-        if self.data is not None:
+        """Take in a part. The first one begins anew: a keeper may have ended in the middle of its words."""
+        if self.over:
             return
         if isinstance(message, Remember):
+            if message.part == 0:
+                self.decisions = []
             self.data = self._whole.take(message)
             return
         try:
@@ -30,3 +33,7 @@ class Recollection:
             return  # nobody of ours wrote this
         if isinstance(decision, dict):
             self.decisions.append(decision)
+
+    def close(self) -> None:
+        """Note that a keeper has said all. Of later ones nothing is taken: the master knows better then."""
+        self.over = self.over or self.data is not None

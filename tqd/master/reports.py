@@ -19,7 +19,7 @@ from tqd.master.events import (
 from tqd.master.fleet import Fleet
 from tqd.master.journal import Journal
 from tqd.master.recollection import Recollection
-from tqd.master.seats import ChildState
+from tqd.master.seats import KEEPER, ChildState
 from tqd.master.telemetry import Telemetry
 from tqd.system.usage import ProcessMemory
 from tqd.wire.messages import (
@@ -114,6 +114,8 @@ class Reports:
             case Ready(url):
                 if url:
                     self.app = message
+                if seat == KEEPER:
+                    self.recollection.close()
                 self._feed(BecameReady(seat))
             case Failed(code, text):
                 self._feed(BootFailed(seat, code, text))

@@ -258,10 +258,9 @@ class Scaling:
 
     def _recall(self, now: float) -> None:
         recollection = self._reports.recollection
-        data = recollection.data
-        if data is None or self._recalled:
+        if self._recalled or not recollection.over:
             return
-        self._recalled = True
+        self._recalled, data = True, recollection.data
         self._decisions.extendleft(reversed(recollection.decisions))
         if not data:
             return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.integration.keeper.conftest import OURS
 from tests.integration.keeper.test_process import NAMESPACE, keeper
 from tests.support.redis_server import RedisServer
 from tests.support.wait import until
+from tqd.keeper.remembering import RECALLED_DECISIONS
 from tqd.store.keys import Keys
-from tqd.wire.messages import Ready, Remember
+from tqd.wire.messages import Decided, KeeperBeat, Ready, Remember
 from tqd.wire.parts import Whole, parted
 
 KEY = Keys(NAMESPACE).scaling(OURS.name)
@@ -45,3 +48,16 @@ def test_what_is_given_while_redis_is_away_is_kept_when_it_is_back(redis_server:
         forked.send(*parted(b"lost?"))
         redis_server.restart()
         until(lambda: redis_server.client.get(KEY) == b"lost?", "it is kept", 20)
+
+
+def test_more_than_a_pipe_holds_is_told_whole_before_the_keeper_is_ready(redis_server: RedisServer) -> None:
+    keys, state = Keys(NAMESPACE), bytes(range(256)) * 350
+    redis_server.client.set(KEY, state)
+    redis_server.client.rpush(keys.decisions(OURS.name), *[b"x" * 3000] * RECALLED_DECISIONS)
+    with keeper(redis_server.url) as forked:
+        time.sleep(2.0)  # the pipe fills up, and nobody reads
+        forked.wait_for(Ready)
+        kinds = [type(one) for one in forked.messages if not isinstance(one, KeeperBeat)]
+        assert kinds == [Remember] * len(parted(state)) + [Decided] * RECALLED_DECISIONS + [Ready]
+        whole = Whole()
+        assert [whole.take(one) for one in forked.messages if isinstance(one, Remember)][-1] == state

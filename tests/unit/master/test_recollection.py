@@ -7,32 +7,48 @@ from tqd.wire.messages import Decided
 from tqd.wire.parts import parted
 
 
-def told(*decisions: bytes, data: bytes = b"") -> Recollection:
-    found = Recollection()
-    for one in decisions:
-        found.take(Decided(one))
+def tell(found: Recollection, *decisions: bytes, data: bytes = b"") -> Recollection:
+    """Let a keeper say all, but that it is ready."""
     for part in parted(data):
         found.take(part)
+    for one in decisions:
+        found.take(Decided(one))
     return found
 
 
-def test_decisions_come_first_and_the_rest_is_there_when_all_parts_are() -> None:
-    found = told(b'{"to": 1}', b'{"to": 2}', data=b"x" * 9000)
+def told(*decisions: bytes, data: bytes = b"") -> Recollection:
+    found = tell(Recollection(), *decisions, data=data)
+    found.close()
+    return found
+
+
+def test_the_state_comes_first_then_decisions_and_it_is_over_when_the_keeper_is_ready() -> None:
+    found = tell(Recollection(), b'{"to": 1}', b'{"to": 2}', data=b"x" * 9000)
+    assert not found.over
+    found.close()
+    assert found.over
     assert found.decisions == [{"to": 1}, {"to": 2}]
     assert found.data == b"x" * 9000
 
 
-def test_until_all_is_there_nothing_is() -> None:
+def test_until_all_is_there_it_is_not_over() -> None:
     found = Recollection()
     found.take(parted(b"x" * 9000)[0])
-    assert found.data is None
+    found.close()
+    assert (found.data, found.over) == (None, False)
+
+
+def test_of_a_keeper_that_ended_in_the_middle_nothing_is_left_when_the_next_one_begins() -> None:
+    found = tell(Recollection(), b'{"to": 1}', data=b"first")
+    tell(found, b'{"to": 1}', b'{"to": 2}', data=b"second")
+    found.close()
+    assert (found.data, found.decisions) == (b"second", [{"to": 1}, {"to": 2}])
 
 
 def test_what_a_later_keeper_tells_is_old() -> None:
     found = told(b'{"to": 1}', data=b"first")
-    found.take(Decided(b'{"to": 2}'))
-    found.take(parted(b"second")[0])
-    assert (found.data, found.decisions) == (b"first", [{"to": 1}])
+    tell(found, b'{"to": 2}', data=b"second").close()
+    assert (found.data, found.decisions, found.over) == (b"first", [{"to": 1}], True)
 
 
 def test_garbage_is_left_out() -> None:

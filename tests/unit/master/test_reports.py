@@ -18,10 +18,11 @@ from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Hear
 from tqd.master.journal import Journal
 from tqd.master.plan import Limits
 from tqd.master.reports import PSS_CLOSE, PSS_EVERY_S, Reports
+from tqd.master.seats import KEEPER
 from tqd.metrics.ledger import FAILED, LEDGER_BYTES, Ledger
 from tqd.system.fork import Child
 from tqd.system.usage import ProcessMemory
-from tqd.wire.messages import Blocked, Failed, HardDeadline, Message, Ready, Sampled
+from tqd.wire.messages import Blocked, Failed, HardDeadline, Message, Ready, Remember, Sampled
 
 SEAT = "worker-1"
 POLICY = [3.0, 1.0, 60.0, 0.0]
@@ -158,6 +159,15 @@ def test_the_app_is_known_from_workers_and_not_from_the_keeper(case: Case) -> No
     for message in (ready, Ready("", "", 0)):
         assert case.take(message) == [BecameReady(SEAT)]
         assert case.reports.app is ready
+
+
+def test_the_keepers_being_ready_ends_what_it_had_to_tell_of_an_earlier_run(case: Case) -> None:
+    case.reports.recollection.take(Remember(0, True, b""))
+    case.take(Ready("redis://h", "tqd", 3))
+    assert not case.reports.recollection.over
+    case.member.seat = KEEPER
+    case.take(Ready("", "", 0))
+    assert case.reports.recollection.over
 
 
 def test_a_child_that_cannot_start_says_why(case: Case) -> None:

@@ -71,6 +71,15 @@ class Case:
         self.reports.depths.take(Sampled([row], 0, company=[1, 0, 0, -1, -1], at=self.now), self.now + 0.001)
         self.wait(0.002)
 
+    def recall(self, data: bytes, *decisions: dict[str, Any]) -> None:
+        """Let the first keeper tell what an earlier run has left."""
+        for part in parted(data):
+            self.reports.recollection.take(part)
+        for one in decisions:
+            self.reports.recollection.take(Decided(json.dumps(one).encode()))
+        self.reports.recollection.close()
+        self.wait(0.0)
+
     @property
     def decided(self) -> dict[str, Any] | None:
         return self.scaling.picture(self.now)["decision"]  # type: ignore[return-value]
@@ -141,9 +150,7 @@ def test_an_order_is_kept_and_comes_back_to_the_next_daemon() -> None:
     whole = Whole()
     kept = [data for m in first.children.sent if isinstance(m, Remember) and (data := whole.take(m))][-1]
     second = Case()
-    for part in parted(kept):
-        second.reports.recollection.take(part)
-    second.wait(0.0)
+    second.recall(kept)
     picture = second.scaling.picture(second.now)
     assert picture["ordered_workers"] == 3
 
@@ -157,19 +164,24 @@ def test_what_cannot_be_read_is_told_and_it_starts_anew() -> None:
     )
     for data in (b"garbage", *map(zlib.compress, texts)):
         case = Case()
-        for part in parted(data):
-            case.reports.recollection.take(part)
-        case.wait(0.0)
+        case.recall(data)
         assert case.journal.last(1)[0]["level"] == "warning"
         assert case.scaling.picture(case.now)["ordered_workers"] is None
+
+
+def test_decisions_of_an_earlier_run_stand_before_ours_and_once() -> None:
+    case = Case(interval=5)
+    case.wait(5.0)
+    case.sampled()
+    case.recall(b"", {"to": 1}, {"to": 2})
+    case.recall(b"", {"to": 1}, {"to": 2})  # a later keeper
+    assert [one["to"] for one in case.scaling.decisions(10)] == [1, 2, 1]
 
 
 def test_a_state_of_another_time_is_taken_over_with_its_age() -> None:
     case = Case()
     text = json.dumps({"at_ms": wall_ms(), "state": dump(State(), 0.0)})
-    for part in parted(zlib.compress(text.encode())):
-        case.reports.recollection.take(part)
-    case.wait(0.0)
+    case.recall(zlib.compress(text.encode()))
     assert case.journal.last(1) == []
 
 
