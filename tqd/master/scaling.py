@@ -16,6 +16,7 @@ from typing import Any
 from tqd.clock import monotonic, wall_iso, wall_ms
 from tqd.config.autoscaler_settings import scale_settings
 from tqd.config.model import Config
+from tqd.master.by_hand import ByHand, kept
 from tqd.master.children import Children
 from tqd.master.crew import Member
 from tqd.master.events import Event, RecycleAsked, ResizeAsked
@@ -90,6 +91,7 @@ class Scaling:
         self._saved_at = now
         self._recalled = False
         self._rests = False
+        self._by_hand: set[ByHand] = set()
         self._told: Decision | None = None
         self._last: tuple[str, Decision] | None = None
         self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
@@ -137,8 +139,8 @@ class Scaling:
     def ordered(self, workers: int, present: int, now: float) -> None:
         """Take in an operator's number, which holds for a while."""
         if self.settings.mode is not Mode.OFF:
-            self._state = self._state._replace(order=manual.order(workers, present, now))
-            self._save(now)
+            order = manual.order(workers, present, now)
+            self._set(ByHand.ORDER, self._state._replace(order=order), now)
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -249,7 +251,12 @@ class Scaling:
     # -- what outlives the daemon ----------------------------------------------------------------
 
     def _save(self, now: float) -> None:
-        """Have the state kept; when the keeper is away, the next one is as good."""
+        """Have the state kept; when the keeper is away, the next one is as good.
+
+        Not before it is known what an earlier run has left: that would be lost.
+        """
+        if not self._recalled:
+            return
         self._saved_at = now
         text = json.dumps({"at_ms": wall_ms(), "state": dump(self._state, now)})
         for part in parted(zlib.compress(text.encode())):
@@ -260,19 +267,25 @@ class Scaling:
         recollection = self._reports.recollection
         if self._recalled or not recollection.over:
             return
-        self._recalled, data = True, recollection.data
+        self._recalled = True
         self._decisions.extendleft(reversed(recollection.decisions))
-        if not data:
-            return
+        if recollection.data:
+            self._take_over(recollection.data, now)
+        if self._by_hand:
+            self._save(now)
+
+    def _take_over(self, data: bytes, now: float) -> None:
         try:
             saved = json.loads(zlib.decompressobj().decompress(data, _MOST_SAVED_BYTES))
             plain, at_ms = saved["state"], int(saved["at_ms"])
         except (zlib.error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
             self._journal.warning("what the autoscaler had learnt cannot be read", error=str(error))
             return
-        self._state, problem = load(plain, now, max(0, wall_ms() - at_ms) / 1000)
+        recalled, problem = load(plain, now, max(0, wall_ms() - at_ms) / 1000)
         if problem:
             self._journal.warning("the autoscaler starts anew", reason=problem)
+        else:
+            self._state = kept(recalled, self._state, self._by_hand)
 
     # -- what operators ask for ------------------------------------------------------------------
 
@@ -320,18 +333,23 @@ class Scaling:
 
     def freeze(self, frozen: bool) -> None:
         """Learn no more, or learn again."""
-        self._learn(adapt.freeze(self._state.learned, frozen))
+        self._learn(ByHand.FROZEN, adapt.freeze(self._state.learned, frozen))
         self._journal.info("thresholds are frozen" if frozen else "thresholds are learned again")
 
     def reset(self) -> None:
         """Forget what was learned."""
         before = self._state.learned.factor
-        self._learn(adapt.reset(self._state.learned))
+        self._learn(ByHand.RESET, adapt.reset(self._state.learned))
         self._journal.info("learned thresholds are forgotten", factor=round(before, 4))
 
-    def _learn(self, learned: adapt.Learned) -> None:
-        self._state = self._state._replace(learned=learned)
-        self._save(monotonic())
+    def _learn(self, by_hand: ByHand, learned: adapt.Learned) -> None:
+        self._set(by_hand, self._state._replace(learned=learned), monotonic())
+
+    def _set(self, by_hand: ByHand, state: State, now: float) -> None:
+        """Take over a state that an operator has changed."""
+        self._state = state
+        self._by_hand.add(by_hand)
+        self._save(now)
 
 
 def _ms_ago(at: float | None, now: float) -> int:

@@ -81,6 +81,12 @@ class Case:
         self.wait(0.0)
 
     @property
+    def kept(self) -> list[bytes]:
+        """What was handed to the keeper of the state."""
+        whole = Whole()
+        return [data for m in self.children.sent if isinstance(m, Remember) and (data := whole.take(m))]
+
+    @property
     def decided(self) -> dict[str, Any] | None:
         return self.scaling.picture(self.now)["decision"]  # type: ignore[return-value]
 
@@ -146,13 +152,49 @@ def test_each_decision_that_says_something_new_is_handed_to_the_keeper() -> None
 
 def test_an_order_is_kept_and_comes_back_to_the_next_daemon() -> None:
     first = Case()
+    first.recall(b"")
     first.scaling.ordered(3, 1, first.now)
-    whole = Whole()
-    kept = [data for m in first.children.sent if isinstance(m, Remember) and (data := whole.take(m))][-1]
     second = Case()
-    second.recall(kept)
+    second.recall(first.kept[-1])
     picture = second.scaling.picture(second.now)
     assert picture["ordered_workers"] == 3
+
+
+def test_what_is_set_by_hand_during_the_start_holds_over_what_was_left_and_is_then_kept() -> None:
+    first = Case()
+    first.recall(b"")
+    first.scaling.ordered(3, 1, first.now)
+    second = Case()
+    second.scaling.ordered(5, 1, second.now)
+    second.scaling.freeze(True)
+    assert second.kept == []
+    second.recall(first.kept[-1])
+    third = Case()
+    third.recall(second.kept[-1])
+    for case in (second, third):
+        assert case.scaling.picture(case.now)["ordered_workers"] == 5
+        assert case.scaling.thresholds()["frozen"] is True
+
+
+def test_what_is_set_by_hand_during_the_start_holds_when_nothing_can_be_recalled() -> None:
+    for data in (b"", b"garbage", zlib.compress(b'{"at_ms": 1, "state": {"version": 0}}')):
+        case = Case()
+        case.scaling.ordered(5, 1, case.now)
+        case.recall(data)
+        assert case.scaling.picture(case.now)["ordered_workers"] == 5
+        assert len(case.kept) == 1
+
+
+def test_nothing_is_kept_before_it_is_known_what_was_left() -> None:
+    case = Case(interval=5)
+    for _ in range(15):
+        case.wait(5.0)
+        case.sampled()
+    assert case.kept == []
+    case.recall(b"")
+    case.wait(5.0)
+    case.sampled()
+    assert len(case.kept) == 1
 
 
 def test_what_cannot_be_read_is_told_and_it_starts_anew() -> None:
