@@ -56,6 +56,9 @@ PATIENCE_S = 0.5
 MOST_DECISION_BYTES = 3_900
 """A longer one would not fit into a frame: it is in the log, and not in Redis."""
 
+MOST_AWAY_MS = 30 * 86_400_000
+"""How long ago a state can have been saved: Redis keeps it no longer."""
+
 _MOST_SAVED_BYTES = 1_048_576
 
 
@@ -277,11 +280,11 @@ class Scaling:
     def _take_over(self, data: bytes, now: float) -> None:
         try:
             saved = json.loads(zlib.decompressobj().decompress(data, _MOST_SAVED_BYTES))
-            plain, at_ms = saved["state"], int(saved["at_ms"])
+            away_ms = max(0, min(MOST_AWAY_MS, wall_ms() - int(saved["at_ms"])))
+            recalled, problem = load(saved["state"], now, away_ms / 1000)
         except (zlib.error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
             self._journal.warning("what the autoscaler had learnt cannot be read", error=str(error))
             return
-        recalled, problem = load(plain, now, max(0, wall_ms() - at_ms) / 1000)
         if problem:
             self._journal.warning("the autoscaler starts anew", reason=problem)
         else:
@@ -313,7 +316,7 @@ class Scaling:
         """Return the last decision as it is told and kept."""
         return None if self._last is None else {"at": self._last[0], **self._last[1].plain()}
 
-    def thresholds(self) -> dict[str, object]:
+    def thresholds(self, now: float) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned, with its bounds."""
         learned, settings = self._state.learned, self.settings
         return {
@@ -324,7 +327,7 @@ class Scaling:
             "thresholds": [one._asdict() for one in shown(settings, learned.factor)],
             "history": [
                 {
-                    "s_ago": round(self._stepped_at - lesson.at, 1),
+                    "s_ago": round(now - lesson.at, 1),
                     **{key: value for key, value in lesson._asdict().items() if key != "at"},
                 }
                 for lesson in learned.history

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import Protocol
 
+from tqd.clock import monotonic
 from tqd.master.control import Answer
 from tqd.master.events import Haste
 from tqd.master.reloads import DRAINED, SERVING
@@ -29,7 +30,7 @@ class Decides(Protocol):
     def decisions(self, count: int) -> list[dict[str, object]]:
         """Return the last decisions, the newest last."""
 
-    def thresholds(self) -> dict[str, object]:
+    def thresholds(self, now: float) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned."""
 
     def freeze(self, frozen: bool) -> None:
@@ -106,7 +107,7 @@ def _thresholds(daemon: Daemon, request: Request, answer: Answer) -> None:
         case _:
             answer({"error": f"do is {asked!r}: it is one of show, freeze, thaw, reset"})
             return
-    answer({"ok": True, **scaling.thresholds()})
+    answer({"ok": True, **scaling.thresholds(monotonic())})
 
 
 def _stop(daemon: Daemon, request: Request, answer: Answer) -> None:

@@ -17,6 +17,7 @@ from tqd.master.events import Event, ResizeAsked
 from tqd.master.journal import Journal
 from tqd.master.reports import Reports
 from tqd.master.scaling import EMPTY_INTERVAL_S, PATIENCE_S, Scaling
+from tqd.scale.adapt import Learned, Lesson
 from tqd.scale.saved import dump
 from tqd.scale.state import State
 from tqd.system.memory import MemorySense
@@ -173,7 +174,7 @@ def test_what_is_set_by_hand_during_the_start_holds_over_what_was_left_and_is_th
     third.recall(second.kept[-1])
     for case in (second, third):
         assert case.scaling.picture(case.now)["ordered_workers"] == 5
-        assert case.scaling.thresholds()["frozen"] is True
+        assert case.scaling.thresholds(case.now)["frozen"] is True
 
 
 def test_what_is_set_by_hand_during_the_start_holds_when_nothing_can_be_recalled() -> None:
@@ -203,6 +204,8 @@ def test_what_cannot_be_read_is_told_and_it_starts_anew() -> None:
         b"[" * 100_000,
         b'{"at_ms": 1e999, "state": {}}',
         b'{"at_ms": 1, "state": {"version": 0}}',
+        b'{"at_ms": -1%s, "state": {}}' % (b"0" * 400),
+        b'{"at_ms": 1, "state": {"version": %s}}' % (b"[" * 900 + b"]" * 900),
     )
     for data in (b"garbage", *map(zlib.compress, texts)):
         case = Case()
@@ -227,10 +230,32 @@ def test_a_state_of_another_time_is_taken_over_with_its_age() -> None:
     assert case.journal.last(1) == []
 
 
+@pytest.mark.parametrize("at_ms", [-(10**400), -(10**18), 0, 10**18, 10**400], ids=range(5))
+def test_a_state_of_an_impossible_age_is_taken_over_and_can_be_kept_again(at_ms: int) -> None:
+    first, second = Case(), Case()
+    lesson = Lesson(0.0, 1.0, 0.8, 0.5, 0.0)
+    state = State(learned=Learned(factor=0.8, history=(lesson,)))
+    first.recall(zlib.compress(json.dumps({"at_ms": at_ms, "state": dump(state, 0.0)}).encode()))
+    first.scaling.freeze(True)
+    second.recall(first.kept[-1])
+    assert second.scaling.thresholds(second.now)["factor"] == 0.8
+
+
+def test_the_age_of_a_lesson_grows_even_while_nothing_is_decided() -> None:
+    case = Case(enabled=False)
+    lesson = Lesson(0.0, 1.0, 0.8, 0.5, 0.0)
+    state = State(learned=Learned(factor=0.8, history=(lesson,)))
+    case.recall(zlib.compress(json.dumps({"at_ms": wall_ms(), "state": dump(state, 60.0)}).encode()))
+    case.wait(100.0)
+    history = case.scaling.thresholds(case.now)["history"]
+    assert isinstance(history, list)
+    assert history[0]["s_ago"] == pytest.approx(160.0, abs=5.0)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_thresholds_are_frozen_thawed_and_reset(frozen: bool) -> None:
     case = Case()
     case.scaling.freeze(frozen)
-    assert case.scaling.thresholds()["frozen"] is frozen
+    assert case.scaling.thresholds(case.now)["frozen"] is frozen
     case.scaling.reset()
-    assert case.scaling.thresholds()["factor"] == 1.0
+    assert case.scaling.thresholds(case.now)["factor"] == 1.0

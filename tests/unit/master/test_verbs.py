@@ -23,7 +23,7 @@ class Scaling:
     def decisions(self, count: int) -> list[dict[str, object]]:
         return [{"sentence": "held"}][:count]
 
-    def thresholds(self) -> dict[str, object]:
+    def thresholds(self, now: float) -> dict[str, object]:
         return {"factor": 1.0}
 
     def freeze(self, frozen: bool) -> None:
