@@ -20,8 +20,9 @@ KEPT_S = 30 * 86_400
 MOST_DECISIONS = 1000
 RECALLED_DECISIONS = 20
 RETRY_S = 1.0
+MOST_WAITING = 100
+"""Decisions that wait for Redis; the oldest are dropped."""
 
-_MOST_WAITING = 100
 _MOST_DECISION_BYTES = 3_900
 
 
@@ -48,18 +49,22 @@ class Remembering:
         self._store = store
         self._log = log
         self._data: bytes | None = None
-        self._notes: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._notes: deque[bytes] = deque(maxlen=MOST_WAITING)
+        self._refused = False
         self._given = asyncio.Event()
         self._whole = Whole()
 
     async def recall(self) -> list[Message]:
         """Return what an earlier run has left, the state first; StoreUnavailable without Redis."""
+        data, noted = b"", list[bytes]()
         try:
             data = await self._store.remembered()
-            noted = await self._store.decisions(RECALLED_DECISIONS)
         except StoreMismatch as error:
             self._log.error("what an earlier run has learnt cannot be read", error=str(error))
-            data, noted = b"", []
+        try:
+            noted = await self._store.decisions(RECALLED_DECISIONS)
+        except StoreMismatch as error:
+            self._log.error("the decisions of an earlier run cannot be read", error=str(error))
         if len(data) > MOST_PARTS * PART_BYTES:
             data = b""  # nobody of ours wrote this
         return [*parted(data), *(Decided(one) for one in noted if len(one) <= _MOST_DECISION_BYTES)]
@@ -93,11 +98,35 @@ class Remembering:
                 await asyncio.sleep(RETRY_S)
 
     async def _write(self) -> None:
-        while self._notes:
-            await self._store.note_decision(self._notes[0], MOST_DECISIONS, KEPT_S)
-            self._notes.popleft()
+        """Write the state, then the decisions: each has a key of its own, and may be refused alone."""
+        refused: StoreMismatch | None = None
+        try:
+            await self._write_state()
+        except StoreMismatch as error:
+            refused = error
+        await self._write_notes()
+        if refused is not None:
+            raise refused
+
+    async def _write_state(self) -> None:
         data = self._data
         if data is not None:
             await self._store.remember(data, KEPT_S)
             if self._data is data:
                 self._data = None
+
+    async def _write_notes(self) -> None:
+        while self._notes:
+            note = self._notes.popleft()  # before the wait: a full list drops its first meanwhile
+            try:
+                await self._store.note_decision(note, MOST_DECISIONS, KEPT_S)
+                self._refused = False
+            except StoreMismatch as error:
+                self._notes.clear()
+                if not self._refused:
+                    self._log.error("decisions are not noted", error=str(error))
+                self._refused = True
+            except StoreError:
+                if len(self._notes) < MOST_WAITING:
+                    self._notes.appendleft(note)
+                raise

@@ -61,3 +61,16 @@ def test_more_than_a_pipe_holds_is_told_whole_before_the_keeper_is_ready(redis_s
         assert kinds == [Remember] * len(parted(state)) + [Decided] * RECALLED_DECISIONS + [Ready]
         whole = Whole()
         assert [whole.take(one) for one in forked.messages if isinstance(one, Remember)][-1] == state
+
+
+def test_decisions_of_another_type_do_not_keep_the_state_from_being_told_and_kept(
+    redis_server: RedisServer,
+) -> None:
+    redis_server.client.set(KEY, b"old")
+    redis_server.client.set(Keys(NAMESPACE).decisions(OURS.name), b"no list")
+    with keeper(redis_server.url) as forked:
+        assert forked.wait_for(Remember).data == b"old"
+        forked.wait_for(Ready)
+        forked.send(Decided(b"{}"))
+        forked.send(*parted(b"new"))
+        until(lambda: redis_server.client.get(KEY) == b"new", "it is kept")
