@@ -23,6 +23,9 @@ _THRESHOLDS = (
     Column("least"),
     Column("most"),
 )
+_LARGEST = 1e300
+"""Larger integers are no floats, and cannot be written as such."""
+
 _LESSONS = (Column("ago"), Column("factor"), Column("missed"), Column("wasted"))
 
 
@@ -36,8 +39,10 @@ def decision(one: Any) -> Line:
 
 
 def signals(one: Any) -> list[Line]:
-    """Return a table of what a decision was made from."""
-    rows = [_signal(name, row) for name, row in (one.get("signals") or {}).items()]
+    """Return a table of what a decision was made from; anybody may have noted it in Redis."""
+    found = one.get("signals")
+    items = found.items() if isinstance(found, dict) else ()
+    rows = [_signal(name, row if isinstance(row, dict) else {}) for name, row in items]
     return table(_SIGNALS, rows, None) if rows else []
 
 
@@ -61,14 +66,14 @@ def thresholds(answer: Any) -> list[Line]:
     return lines
 
 
-def _signal(name: str, row: Any) -> list[Piece]:
-    vote = row.get("vote") or 0
-    word = {1: "up", -1: "down"}.get(vote, "")
+def _signal(name: str, row: dict[str, Any]) -> list[Piece]:
+    vote = row.get("vote")
+    word = "up" if vote == 1 else "down" if vote == -1 else ""
     if row.get("on"):
         word = "no growth"
     elif row.get("value") is None:
         word = f"not known: {row.get('unknown')}" if row.get("unknown") else "not known"
-    unit = f" {row.get('unit')}" if row.get("unit") else ""
+    unit = printable(f" {row.get('unit')}") if row.get("unit") else ""
     return [
         (printable(name), Tone.PLAIN),
         (_number(row.get("value")) + unit, Tone.PLAIN),
@@ -89,7 +94,8 @@ def _lesson(row: Any) -> list[Piece]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else UNKNOWN
+    fits = isinstance(value, int | float) and abs(value) <= _LARGEST
+    return f"{value:.3g}" if fits else UNKNOWN
 
 
 def _share(value: Any) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.scale_samples import busy, decide, sample
 from tests.unit.cli.builders import event
 from tqd.cli import view_scaling, why
@@ -74,3 +76,20 @@ def test_thresholds_are_shown_with_their_bounds_and_what_was_learned() -> None:
 def test_nothing_breaks_on_an_empty_answer() -> None:
     assert view_scaling.signals({}) == []
     assert text(view_scaling.thresholds({}))
+
+
+@pytest.mark.parametrize(
+    "row", [None, 3, "x", [1], {"value": 10**400, "low": -(10**400)}, {"vote": [1]}, {"unit": "\x1b[2J"}]
+)
+def test_a_signal_that_nobody_of_ours_noted_is_shown_as_far_as_it_can_be(row: Any) -> None:
+    one = {**told(), "signals": {"queue_pressure": row, "error_rate": {"value": 0.5}}}
+    shown = text(why.lines({"decisions": [one]}, None))
+    assert any(line.startswith("queue_pressure") for line in shown)
+    assert any(line.startswith("error_rate") and "0.5" in line for line in shown)
+    assert "\x1b" not in "".join(shown)
+
+
+@pytest.mark.parametrize("signals", [[], [1], 5, "x", {}, True])
+def test_signals_that_are_no_table_are_left_out(signals: Any) -> None:
+    one = {**told(), "signals": signals}
+    assert text(why.lines({"decisions": [one]}, None))[1].endswith(one["sentence"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -83,11 +84,14 @@ def case(monkeypatch: pytest.MonkeyPatch) -> Case:
 
 
 @pytest.fixture
-def said() -> io.StringIO:
+def said() -> Iterator[io.StringIO]:
     """What is logged."""
-    stream = io.StringIO()
+    root, stream = logging.getLogger(), io.StringIO()
+    level, handlers = root.level, list(root.handlers)
     log.configure("info", "compact", stream)
-    return stream
+    yield stream
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 def test_decisions_that_cannot_be_read_leave_the_state(case: Case) -> None:
