@@ -9,7 +9,7 @@ from tqd.errors import StoreError
 from tqd.log import Log
 from tqd.store.node_store import NodeStore
 from tqd.system.channel import ChildChannel
-from tqd.wire.messages import Sampled, Wanting
+from tqd.wire.messages import Sampled, Wanting, digest
 
 
 class Sampler:
@@ -44,8 +44,10 @@ class Sampler:
                 self._log.debug("no sample", error=str(error))
             else:
                 rows = [queue.row() for queue in look.queues]
-                told = Sampled(rows, look.dead, look.nodes, look.workers, list(look.company), monotonic())
-                self._channel.send(told)
+                company, names = list(look.company), digest(self._queues)
+                self._channel.send(
+                    Sampled(rows, look.dead, look.nodes, look.workers, company, monotonic(), names)
+                )
             self._asked.clear()
 
     async def _tell(self) -> None:

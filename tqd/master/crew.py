@@ -11,7 +11,7 @@ from tqd.metrics.ledger import DISCARDED, EXPIRED, FAILED, RELEASED, RETRIED, TI
 from tqd.system.fork import Child
 from tqd.task.settle import HARD_TIMEOUT_TYPE
 from tqd.wire.frames import FrameReader
-from tqd.wire.messages import Beat, Begun, Blocked, Doomed, HardDeadline, Holding, KeeperBeat, Sampled
+from tqd.wire.messages import Beat, Begun, Blocked, Doomed, HardDeadline, Holding, KeeperBeat, Sampled, digest
 
 RATE_WINDOW_S = 10.0
 ARRIVED = 5
@@ -188,7 +188,9 @@ class Depths:
             self.arrivals.forget()
 
     def take(self, sample: Sampled, now: float) -> None:
-        """Take in a sample: what was asked for is answered."""
+        """Take in a sample: what was asked for is answered. Not one of other queues, by an older keeper."""
+        if sample.names not in (0, digest(self.names)):
+            return
         self.sample, self.at, self.asked_at = sample, now, None
         if len(sample.queues) == len(self.names):
             self.arrivals.add(sample.at, [row[ARRIVED] for row in sample.queues])

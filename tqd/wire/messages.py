@@ -6,6 +6,8 @@ because a pipe was full is made up for by the next one of its kind.
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field, fields
 
 from tqd.errors import Malformed
@@ -142,9 +144,9 @@ class Sampled:
 
     A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1: not known. `oldest_ms`
     is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
-    ready so far, `held` how many of the ready ones wait for their keys. Without names: 64 long ones would not
-    fit a frame. `nodes`: the daemons of the namespace, `workers`: all of theirs. `company` is what `Company`
-    says of the others. `at` is when, in monotonic s.
+    ready so far, `held` how many of the ready ones wait for their keys. Instead of their names, which would
+    not fit a frame, `names` is the `digest` of them; 0: not told. `nodes`: the daemons of the namespace,
+    `workers`: all of theirs. `company` is what `Company` says of the others. `at` is when, in monotonic s.
     """
 
     queues: list[list[int]]
@@ -153,6 +155,7 @@ class Sampled:
     workers: int = -1
     company: list[int] = field(default_factory=lambda: [-1] * 5)
     at: float = 0.0
+    names: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,11 @@ _KINDS: tuple[type[Message], ...] = (
 )  # fmt: skip
 _TAGS = {kind: tag for tag, kind in enumerate(_KINDS)}
 _COUNTS = [len(fields(kind)) for kind in _KINDS]
+
+
+def digest(names: Iterable[str]) -> int:
+    """Return a number that tells one list of names from another."""
+    return zlib.crc32("\n".join(names).encode(errors="backslashreplace"))
 
 
 def encode_message(message: Message) -> bytes:

@@ -8,7 +8,7 @@ from tests.unit.master.builders import keeper_beat
 from tqd.master.crew import RATE_WINDOW_S, Depths, Member, Rate, Totals
 from tqd.metrics.ledger import Entry
 from tqd.system.fork import Child
-from tqd.wire.messages import Blocked, HardDeadline, Sampled, WorkerGone, encode_message
+from tqd.wire.messages import Blocked, HardDeadline, Sampled, WorkerGone, digest, encode_message
 
 POLICY = [3.0, 1.0, 60.0, 0.0]
 HARD = HardDeadline(b"id-hard", b"token-hard", "shop.slow", 5.0, 4.0, POLICY)
@@ -136,3 +136,13 @@ def test_figures_of_other_queues_are_forgotten_and_those_of_the_same_are_kept() 
     depths.watch(("b", "a"))
     assert kept is sample and depths.names == ("b", "a")
     assert not depths.sample
+
+
+def test_an_older_keepers_answer_about_other_queues_is_none() -> None:
+    depths = Depths(("a", "c"))
+    depths.asked_at = 1.0
+    depths.take(Sampled([[1, 0, 0, -1, 0, 5, 0]] * 2, 0, at=1.0, names=digest(("a", "b"))), 1.0)
+    assert (depths.sample, depths.at, depths.asked_at) == (None, 0.0, 1.0)
+    ours = Sampled([[1, 0, 0, -1, 0, 5, 0]] * 2, 0, at=2.0, names=digest(("a", "c")))
+    depths.take(ours, 2.0)
+    assert (depths.sample, depths.at, depths.asked_at) == (ours, 2.0, None)

@@ -86,7 +86,7 @@ LARGEST = [
     ),
     HardDeadline(bytes(16), TOKEN, WIDE * 100, 3.2e8, 3.2e8, POLICY),
     Blocked(bytes(16), TOKEN, WIDE * 100, WIDE * 500, POLICY),
-    Sampled([[*[COUNT] * 6, 2**32 - 1, 1]] * 64, COUNT, COUNT, COUNT, [COUNT] * 5, 1e9),
+    Sampled([[*[COUNT] * 6, 2**32 - 1, 1]] * 64, COUNT, COUNT, COUNT, [COUNT] * 5, 1e9, 2**32 - 1),
 ]  # fmt: skip
 
 
