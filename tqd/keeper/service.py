@@ -17,6 +17,7 @@ from tqd.keeper.culprit import Culprit, read_culprit
 from tqd.keeper.firer import Firer
 from tqd.keeper.fitness import refusal, tell
 from tqd.keeper.limits import Limits
+from tqd.keeper.namesakes import Namesakes
 from tqd.keeper.patience import Patience
 from tqd.keeper.reaper import Reaper
 from tqd.keeper.remembering import Remembering
@@ -124,6 +125,7 @@ class Keeper:
         self._orphaned = False
         self._remembering = Remembering(store, log)
         self._limits = Limits(store, node.name, config.queues.limits, log)
+        self._namesakes = Namesakes(store, node, log)
         self._clock_end = 0.0
 
     async def serve(self) -> None:
@@ -218,6 +220,7 @@ class Keeper:
     async def _reap_leftovers(self) -> None:
         await self._reaper.reap_lost()
         await self._reaper.reap_processes(self._expected)
+        await self._namesakes.look()
 
     async def _prune(self) -> None:
         limits = self._config.dead_letters

@@ -103,6 +103,11 @@ class NodeStore:
         """Return every node with a lease, alive or not (bounded by the number of daemons)."""
         return texts(await self._link.call(("ZRANGE", self._keys.nodes, 0, -1)))
 
+    async def leases(self) -> dict[str, float]:
+        """Return the end of each node's lease, in epoch ms; names that are no text are left out."""
+        rows = await self._link.call(("ZRANGE", self._keys.nodes, 0, -1, "WITHSCORES"))
+        return {name: float(end) for item, end in rows for name in texts([item])}
+
     async def expired_nodes(self) -> list[str]:
         """Return up to 16 nodes whose lease is over."""
         command = ("ZRANGEBYSCORE", self._keys.nodes, "-inf", self.now_ms(), "LIMIT", 0, REAP_LIMIT)

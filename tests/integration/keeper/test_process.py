@@ -22,6 +22,7 @@ from tests.support.wait import until
 from tests.support.worker import configured
 from tqd import log
 from tqd.clock import wall_ms
+from tqd.keeper import service
 from tqd.keeper.main import KeeperSpec, keeper_main
 from tqd.store import calls
 from tqd.store.keys import Keys
@@ -160,6 +161,27 @@ def test_a_keeper_that_waits_for_redis_leaves_when_it_is_told(own_server: RedisS
         forked.send(Drain(0.0))
         assert forked.exit_code() == 0
         assert time.monotonic() - began < 4
+
+
+# -- namesakes -----------------------------------------------------------------------------------
+
+
+def test_another_daemon_of_its_name_is_told(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(service, "LEFTOVERS_S", 0.2)
+    leases, said = Keys(NAMESPACE).nodes, ""
+
+    def told() -> bool:
+        nonlocal said
+        redis_server.client.zadd(leases, {str(ELSEWHERE): wall_ms() + 9000})
+        said += capfd.readouterr().err
+        return "node.name is unique" in said
+
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        until(told, "it is told", 20)
+    assert str(ELSEWHERE) in said
 
 
 # -- samples -------------------------------------------------------------------------------------

@@ -76,6 +76,11 @@ def test_a_node_is_expired_when_its_lease_is_over(keeper: Keeper, other: Keeper)
     assert keeper.do(keeper.store.expired_nodes) == []
 
 
+def test_each_lease_has_its_end(driver: StoreDriver, keeper: Keeper) -> None:
+    driver.client.zadd(driver.keys.nodes, {"one": 1000, b"\xff": 3, "two": 2000})
+    assert keeper.do(keeper.store.leases) == {"one": 1000.0, "two": 2000.0}
+
+
 def test_nobody_calls_itself_expired(keeper: Keeper) -> None:
     keeper.do(keeper.store.renew, -1)
     assert keeper.do(keeper.store.expired_nodes) == []
