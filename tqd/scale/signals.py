@@ -47,20 +47,20 @@ def _pressure(sample: Sample, seen: Seen, threshold: float) -> Signal:
         unknown = "there are no slots"
     else:
         value = seen.weighted / (seen.fleet * sample.slots)
-    low = threshold * DOWN_PRESSURE
+    low = round(threshold * DOWN_PRESSURE, 9)
     vote = _vote(value, threshold, low)
     return Signal("queue_pressure", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
 
 
 def _utilization(seen: Seen, threshold: float) -> Signal:
-    value, low = seen.utilization, threshold * DOWN_UTILIZATION
+    value, low = seen.utilization, round(threshold * DOWN_UTILIZATION, 9)
     unknown = "" if value is not None else "no worker has told its slots in the window"
     vote = _vote(value, threshold, low)
     return Signal("worker_utilization", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
 
 
 def _complexity(records: Records, threshold: float) -> Signal:
-    value, low = complexity(records), threshold * DOWN_COMPLEXITY
+    value, low = complexity(records), round(threshold * DOWN_COMPLEXITY, 9)
     unknown = "" if value is not None else "too few attempts finished that have a long-run mean"
     vote = _vote(value, threshold, low)
     return Signal("task_complexity", Role.DEMAND, value, threshold, low, "", vote, False, unknown)
