@@ -46,12 +46,13 @@ class FleetMachine(RuleBasedStateMachine):
         grace_s=st.sampled_from([0.0, 1.0, 30.0]),
         overlap=st.sampled_from([None, 1, 2]),
         limits=st.sampled_from([Limits(), LIMITS]),
+        starts=st.sampled_from([1, 2, 8]),
     )
     def begin(
-        self, workers: int, embedded: bool, grace_s: float, overlap: int | None, limits: Limits
+        self, workers: int, embedded: bool, grace_s: float, overlap: int | None, limits: Limits, starts: int
     ) -> None:
         self.grace_s = grace_s
-        self.world = World(workers, embedded, grace_s, overlap=overlap, limits=limits)
+        self.world = World(workers, embedded, grace_s, overlap=overlap, limits=limits, starts=starts)
         self.world.start()
 
     def some(self, data: st.DataObject) -> str:
@@ -218,7 +219,8 @@ TestFleetMachine = FleetMachine.TestCase
 def test_a_long_random_life_keeps_the_rules_and_ends(seed: int) -> None:
     dice = random.Random(seed)
     grace_s = dice.choice([0.0, 2.0, 30.0])
-    world = World(dice.randrange(5), dice.random() < 0.5, grace_s, overlap=dice.choice([None, 1, 3]))
+    overlap, starts = dice.choice([None, 1, 3]), dice.choice([1, 2, 8])
+    world = World(dice.randrange(5), dice.random() < 0.5, grace_s, overlap=overlap, starts=starts)
     world.start()
     world.all_ready()
     for _ in range(150):

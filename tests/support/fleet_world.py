@@ -258,6 +258,8 @@ class World:
             assert wanted.suspects and wanted.workers and not wanted.quiet, "a probe that nobody needs"
             assert generation == wanted.generation, "a probe of another generation than serves"
         assert seat not in self.processes, f"two processes in seat {seat}"
+        # One more than may be: a worker that is recycled does not wait for others.
+        assert self.fleet.seats.starting(generation) <= self.plan.starts + 1, "too many are on their way"
         self._pids += 1
         process = self.processes[seat] = Process(seat, role, generation, self._pids)
         process.ready = role is Role.REDIS

@@ -42,6 +42,9 @@ Arm = Callable[[Role, ChildMain], ChildMain]
 KEEPER_HUNG_LEAST_S = 3.0
 """However short the lease is, a keeper that beats each second may be late by so much on a busy machine."""
 
+FEWEST_STARTS = 8
+"""Workers that may be on their way at a time; or two for each processor, as an import keeps one busy."""
+
 _MB = 1_048_576
 
 
@@ -192,6 +195,7 @@ def fleet_plan(config: Config) -> FleetPlan:
         boot_timeout_s=workers.boot_timeout,
         hung_after_s=workers.hung_after,
         keeper_hung_after_s=max(KEEPER_HUNG_LEAST_S, config.node.lease / 3),
+        starts=max(FEWEST_STARTS, 2 * cores()),
         limits=Limits(
             max_tasks=workers.max_tasks_per_child,
             max_age_s=workers.max_age,

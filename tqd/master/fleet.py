@@ -13,7 +13,8 @@ that a stop always ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from tqd.master import silence
@@ -41,13 +42,13 @@ from tqd.master.events import (
     Suspected,
     Weighed,
 )
-from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, retire
+from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, size
 from tqd.master.pauses import EARLY_PAUSE_S, Breaker, EarlyDeaths, Fault, death, from_outside, wait_after
 from tqd.master.plan import FleetPlan
 from tqd.master.probing import Probing
 from tqd.master.recycling import Recycler
 from tqd.master.rollout import Rollout
-from tqd.master.seats import AT_WORK, KEEPER, REDIS, ChildState, Seat, Seats, idlest
+from tqd.master.seats import AT_WORK, KEEPER, REDIS, ChildState, Seat, Seats
 from tqd.master.stopping import Stop, boot_verdict
 from tqd.system import exits
 
@@ -157,9 +158,8 @@ class Fleet:
         times = [self.breaker.recovers_at(self.seats.get(self.breaker.trier))]
         if self.phase is Phase.RUNNING:
             times += (self.rollout.next_deadline(), self.probing.next_deadline())
+        times += [seat.due for seat in self._fillable()]
         for seat in self.seats:
-            if seat.due is not None and self._may_fill(seat):
-                times.append(seat.due)
             times += (seat.deadline, silence.next_step(seat, self.wanted.plan))
         return min((time for time in times if time is not None), default=None)
 
@@ -295,7 +295,7 @@ class Fleet:
             self.breaker.close()
         actions += self.recycler.advance(now) + self.probing.advance(now)
         if self.rollout.roll is None:
-            actions += self._size(now)
+            actions += size(self.seats, self.wanted, now)
         return actions + self._fill(now)
 
     def _enforce(self, now: float) -> list[Action]:
@@ -318,18 +318,20 @@ class Fleet:
                 seat.due = now
         return [Note("info", "the crash loop is over: all workers are started again", {})]
 
-    def _size(self, now: float) -> list[Action]:
-        actions: list[Action] = []
-        staying = self.seats.staying(self.wanted.generation)
-        for _ in range(self.wanted.workers - len(staying)):
-            if len(self.seats.workers()) >= self.wanted.most():
-                break
-            self.seats.add_worker(self.wanted.plan.prefix, self.wanted.generation).due = now
-        for _ in range(len(staying) - self.wanted.workers):
-            spare = idlest(staying)
-            staying.remove(spare)
-            actions += retire(self.seats, spare, self.wanted.plan.grace_s, now)
-        return actions
+    def _fillable(self) -> Iterator[Seat]:
+        """Yield the empty seats that may be filled once they are due.
+
+        Not those of workers while enough others are on their way: a master that forks hears nobody, and of
+        hundreds that import an app at the same time none is ready in time.
+        """
+        workers = self.seats.workers()
+        on_the_way = Counter(seat.generation for seat in workers if seat.state is ChildState.STARTING)
+        for seat in self.seats:
+            if seat.due is None or not self._may_fill(seat):
+                continue
+            if seat.role is not Role.WORKER or on_the_way[seat.generation] < self.wanted.plan.starts:
+                yield seat
+                on_the_way[seat.generation] += seat.state is ChildState.STARTING  # it was filled
 
     def _may_fill(self, seat: Seat) -> bool:
         if self.breaker.trier not in self.seats:
@@ -340,8 +342,8 @@ class Fleet:
 
     def _fill(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        for seat in self.seats:
-            if seat.due is not None and now >= seat.due and self._may_fill(seat):
+        for seat in self._fillable():
+            if seat.due is not None and now >= seat.due:
                 patient = self.phase is Phase.RUNNING
                 actions.append(fill(seat, self.wanted.plan, now, self._chance(), patient=patient))
         return actions

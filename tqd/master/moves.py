@@ -1,10 +1,10 @@
-"""What is done to one seat: fill it, and have its worker leave. Pure."""
+"""What is done to seats: fill one, have its worker leave, have as many as are wanted. Pure."""
 
 from __future__ import annotations
 
 from tqd.master.events import Action, AskToDrain, Spawn
 from tqd.master.plan import FleetPlan
-from tqd.master.seats import ChildState, Seat, Seats
+from tqd.master.seats import ChildState, Seat, Seats, idlest
 
 KILL_MARGIN_S = 5.0
 """How much longer than asked a child may take to leave before it is killed, and killed again."""
@@ -59,3 +59,17 @@ def drain(seat: Seat, grace_s: float, now: float) -> list[Action]:
         return []
     seat.state, seat.deadline = ChildState.DRAINING, deadline
     return [AskToDrain(seat.name, grace_s)]
+
+
+def size(seats: Seats, wanted: Wanted, now: float) -> list[Action]:
+    """Make the seats that are missing, or have those leave that are too many."""
+    actions: list[Action] = []
+    staying = seats.staying(wanted.generation)
+    room = wanted.most() - len(seats.workers())
+    for _ in range(min(room, wanted.workers - len(staying))):
+        seats.add_worker(wanted.plan.prefix, wanted.generation).due = now
+    for _ in range(len(staying) - wanted.workers):
+        spare = idlest(staying)
+        staying.remove(spare)
+        actions += retire(seats, spare, wanted.plan.grace_s, now)
+    return actions

@@ -20,7 +20,8 @@ class FleetPlan:
     """How many workers, how they are named, and the deadlines of their lives in s.
 
     `grace_s`: what running tasks have at a stop. `overlap`: how many workers may live beyond the wanted
-    number while a generation replaces another; None for as many as there are.
+    number while a generation replaces another; None for as many as there are. `starts`: how many of a
+    generation are on their way at a time; the next one is forked when one of them is ready.
     """
 
     workers: int
@@ -32,3 +33,4 @@ class FleetPlan:
     keeper_hung_after_s: float = 5.0
     limits: Limits = field(default_factory=Limits)
     overlap: int | None = None
+    starts: int = 8

@@ -1,7 +1,8 @@
 """A roll: one generation of workers takes the place of another. Pure.
 
 1. One worker of the new generation, the canary, imports the app and reports READY. It claims no task yet.
-2. The rest of the new generation is started, as many at a time as may live beyond the wanted number.
+2. The rest of the new generation is started, some at a time, and no more than may live beyond the wanted
+   number.
 3. When all are ready they begin to claim, and the old generation is asked to drain; it still finishes what
    it has in hand.
 4. When no old worker can claim any more, the new generation alone serves.
@@ -114,8 +115,10 @@ class Rollout:
         if len(ready) >= goal:
             return actions + self._switch(now)
         if self._room():
-            while len(self._seats.staying(roll.generation)) < goal and self._room():
+            missing = min(goal - len(new), roll.asked.plan.starts - self._seats.starting(roll.generation))
+            while missing > 0 and self._room():
                 actions.append(self._add(roll, now))
+                missing -= 1
         elif len(ready) == len(new):
             actions += self._make_room(len(ready), now)
         return actions

@@ -146,12 +146,16 @@ class Seats:
         """Return a generation's workers that are neither leaving nor about to be replaced."""
         return [s for s in self.workers(generation) if not s.leaving and not s.replaced_by]
 
+    def starting(self, generation: int) -> int:
+        """Return how many of a generation's workers are on their way."""
+        return sum(seat.state is ChildState.STARTING for seat in self.workers(generation))
+
     def alive(self, *roles: Role) -> list[Seat]:
         """Return the seats with a process (of some roles)."""
         return [seat for seat in self._seats.values() if seat.alive and (not roles or seat.role in roles)]
 
 
 def idlest(seats: list[Seat]) -> Seat:
-    """Return the worker that can be spared most: not ready before ready, then the fewest tasks in hand,
-    then the youngest."""
-    return min(seats, key=lambda seat: (seat.state is ChildState.READY, seat.busy, -seat.since))
+    """Return the worker that can be spared most: one without a process, one that is not ready, then the
+    fewest tasks in hand, then the youngest."""
+    return min(seats, key=lambda seat: (seat.state is ChildState.READY, seat.alive, seat.busy, -seat.since))

@@ -90,6 +90,35 @@ def test_without_workers_the_keeper_is_started_at_once() -> None:
     assert AnnounceReady() in world.ready("keeper")
 
 
+def test_some_workers_are_on_their_way_at_a_time_and_who_is_ready_lets_the_next_one_start() -> None:
+    world = World(workers=4, starts=2)
+    assert spawned(world.start()) == ["worker-1", "worker-2"]
+    assert spawned(world.ready("worker-2")) == ["worker-3", "keeper"]
+    assert spawned(world.ready("keeper")) == []
+    assert spawned(world.ready("worker-1")) == ["worker-4"]
+    world.all_ready()
+    assert world.announced == 1 and len(world.workers()) == 4
+
+
+def test_of_very_many_that_are_wanted_few_are_forked_before_somebody_is_heard() -> None:
+    world = running(workers=1)
+    assert len(spawned(world.resize(1000))) == world.plan.starts
+    due = world.fleet.next_deadline()
+    assert due is not None and due > world.now, "seats that wait wake nobody"
+    assert asked(world.resize(40)) == [], "seats without a process are given up first"
+    while new := [seat for seat, process in world.processes.items() if not process.ready]:
+        assert len(new) <= world.plan.starts
+        world.ready(*new)
+    assert len(world.workers()) == 40 and killed(world.actions) == []
+
+
+def test_who_dies_on_the_way_makes_room_for_the_next_one() -> None:
+    world = running(workers=1, starts=1)
+    assert spawned(world.resize(3)) == ["worker-2"]
+    assert spawned(world.die("worker-2", CRASH)) == ["worker-2"], "at once for the first time"
+    assert spawned(world.die("worker-2", CRASH)) == ["worker-3"], "its pause is no one else's"
+
+
 @pytest.mark.parametrize("seat", ["worker-1", "worker-2"])
 def test_a_boot_failure_ends_everything_with_the_childs_code_and_text(seat: str) -> None:
     world = World(workers=2, embedded=True)

@@ -46,6 +46,17 @@ def test_a_canary_first_then_the_rest_then_the_old_ones_drain() -> None:
     assert sorted(world.workers()) == ["worker-4", "worker-5", "worker-6"]
 
 
+def test_some_of_a_new_generation_are_on_their_way_at_a_time_beside_old_ones_that_start() -> None:
+    world = running(workers=4, starts=2)
+    for seat in ("worker-1", "worker-2"):
+        world.die(seat)
+    world.reload()
+    assert spawned(world.ready("worker-5")) == ["worker-6", "worker-7"]
+    assert spawned(world.ready("worker-7")) == ["worker-8"]
+    assert spawned(world.ready("worker-8")) == []
+    assert RollSwitched(2) in world.ready("worker-6")
+
+
 def test_the_new_generation_takes_the_lowest_free_names_in_turn() -> None:
     world = running(workers=1)
     for number in (2, 1, 2):
