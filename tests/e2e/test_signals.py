@@ -34,6 +34,9 @@ def test_scale_sets_the_number_and_changes_it(daemon: Daemon) -> None:
     until(lambda: workers(daemon) == 3, "three workers", 20)
     assert daemon.verb("scale", "-2").returncode == 0
     until(lambda: workers(daemon) == 1, "one worker", 20)
+    for word in ("+99999", "-2"):
+        refused = daemon.verb("scale", word)
+        assert refused.returncode == 1 and f"{word} would make" in refused.stderr
     assert daemon.status()["target"] == 1
 
 

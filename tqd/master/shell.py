@@ -18,6 +18,7 @@ from tqd.clock import chance, monotonic, wall_iso
 from tqd.config.redact import redacted
 from tqd.errors import ConfigError
 from tqd.log import Log
+from tqd.master.asking import Asking
 from tqd.master.children import Children
 from tqd.master.control import Answer, ControlServer
 from tqd.master.events import (
@@ -55,7 +56,7 @@ from tqd.master.reloads import SERVING, Reloads
 from tqd.master.reports import Reports
 from tqd.master.scaling import Scaling
 from tqd.master.status import Identity, Sight, last_line, picture, summary
-from tqd.master.verbs import MOST_WORKERS, Request, by_signal, serve
+from tqd.master.verbs import Request, by_signal, serve
 from tqd.system.logfile import reopen
 from tqd.system.memory import MemorySense
 from tqd.system.notify import Notifier
@@ -64,9 +65,6 @@ from tqd.system.output import log_to_stderr
 from tqd.system.signals import SignalSocket
 from tqd.system.usage import rss_bytes_of
 from tqd.wire.messages import Drain, Quiet, ReopenLog
-
-SAMPLE_WAIT_S = 0.02
-"""How long a status waits for fresh figures of the queues before it is answered with the last ones."""
 
 _SIGNALS = (
     signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTTIN,
@@ -113,7 +111,7 @@ class Master:
             self._journal, self._feed, self._since,
         )  # fmt: skip
         self._events: deque[Event] = deque()
-        self._asking: list[tuple[Answer, float]] = []
+        self._asking = Asking(self._children, self._reports.depths, self._picture)
         self._orphans = False
         self._finish: Finish | None = None
 
@@ -132,7 +130,7 @@ class Master:
         if self._orphans:
             self._orphans = reap_orphans(self._children.pids())
         self._children.after(monotonic())
-        self._answer_status()
+        self._asking.after(monotonic())
         now = monotonic()
         self._scaling.after(now)
         due = self._fleet.next_deadline()
@@ -145,11 +143,8 @@ class Master:
     def _timeout(self) -> float | None:
         if self._orphans:
             return 0.0
-        times = [deadline for _, deadline in self._asking]
-        owners = (self._fleet, self._herald, self._children, self._scaling)
-        for wanted in (owner.next_deadline() for owner in owners):
-            if wanted is not None:
-                times.append(wanted)
+        owners = (self._fleet, self._herald, self._children, self._scaling, self._asking)
+        times = [wanted for owner in owners if (wanted := owner.next_deadline()) is not None]
         return max(0.0, min(times) - monotonic()) if times else None
 
     def _feed(self, event: Event) -> None:
@@ -283,16 +278,21 @@ class Master:
         self._feed(QuietAsked(quiet))
         return True
 
-    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
-        """Change the wanted number of workers by so many, or to so many; returns it before and after."""
-        was = self._fleet.wanted.workers
-        asked = was + change if change is not None else workers if workers is not None else was
-        wanted = min(MOST_WORKERS, max(0, asked))
-        if wanted != was:
-            self._journal.info("resized", was=was, workers=wanted, signal=why)
-            self._feed(ResizeAsked(wanted))
-        self._scaling.ordered(wanted, was, monotonic())
-        return was, wanted
+    @property
+    def workers(self) -> int:
+        """How many workers are wanted."""
+        return self._fleet.wanted.workers
+
+    def resize(self, workers: int, why: str) -> None:
+        """Want so many workers."""
+        if (was := self.workers) != workers:
+            self._journal.info("resized", was=was, workers=workers, signal=why)
+            self._feed(ResizeAsked(workers))
+        self._scaling.ordered(workers, was, monotonic())
+
+    def refuse(self, reason: str, why: str) -> None:
+        """Say that what was asked for without an answer is not done."""
+        self._journal.warning("refused", reason=reason, signal=why)
 
     def reload(self, why: str, answer: Answer | None, until: str = SERVING) -> None:
         """Begin a reload; the answer comes when it has come so far, or with the reason of a refusal."""
@@ -316,21 +316,8 @@ class Master:
         self._feed(ReloadAsked(launch.plan, keeper))
 
     def ask_status(self, answer: Answer) -> None:
-        """Answer with the picture of the daemon, as fresh as it is to be had within 20 ms."""
-        if not self._children.sample(monotonic()):
-            answer(self._picture())
-            return
-        self._asking.append((answer, monotonic() + SAMPLE_WAIT_S))
-
-    def _answer_status(self) -> None:
-        if not self._asking:
-            return
-        now = monotonic()
-        fresh = self._reports.depths.asked_at is None
-        due = [answer for answer, deadline in self._asking if fresh or now >= deadline]
-        self._asking = [pair for pair in self._asking if not fresh and now < pair[1]]
-        for answer in due:
-            answer(self._picture())
+        """Answer with the picture of the daemon."""
+        self._asking.ask(answer)
 
     def _summary(self) -> str:
         return summary(self._fleet, self._children.crew, self._reports.totals, self._reloads)

@@ -63,8 +63,15 @@ class Daemon(Protocol):
     def reload(self, why: str, answer: Answer | None, until: str) -> None:
         """Begin a reload; the answer comes when it has come so far."""
 
-    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
-        """Change the wanted number of workers by so many, or to so many; returns it before and after."""
+    @property
+    def workers(self) -> int:
+        """How many workers are wanted."""
+
+    def resize(self, workers: int, why: str) -> None:
+        """Want so many workers."""
+
+    def refuse(self, reason: str, why: str) -> None:
+        """Say that what was asked for without an answer is not done."""
 
     def quiet(self, quiet: bool, why: str) -> bool:
         """Claim nothing, or claim again; returns whether that changes anything."""
@@ -134,16 +141,31 @@ def _scale(daemon: Daemon, request: Request, answer: Answer) -> None:
     if not isinstance(number, int) or not whole or None not in (change, workers):
         answer({"error": 'scale wants one of "workers": N and "change": ±N'})
         return
-    if workers is not None and not 0 <= number <= MOST_WORKERS:
-        answer({"ok": False, "error": f"{number} workers are not to be had: it is 0 to {MOST_WORKERS}"})
+    was = daemon.workers
+    wanted = number if change is None else was + number
+    if reason := out_of_range(was, wanted, change=change is not None):
+        answer({"ok": False, "error": reason})
         return
-    was, wanted = daemon.resize(
-        None if workers is not None else number, None if change is not None else number, "tqd scale"
-    )
+    daemon.resize(wanted, "tqd scale")
     text = f"{was} → {wanted} workers" if was != wanted else f"{wanted} workers were wanted already"
     if daemon.scaling.acting:
         text += f"; for {HOLD_S / 60:g} minutes, then the autoscaler decides alone again"
     answer({"ok": True, "was": was, "workers": wanted, "text": text})
+
+
+def out_of_range(was: int, wanted: int, *, change: bool) -> str:
+    """Return why so many workers are not to be had, in words; empty when they are.
+
+    `change`: it was asked for as a difference to those there were.
+    """
+    if 0 <= wanted <= MOST_WORKERS:
+        return ""
+    if not change:
+        return f"{wanted} workers are not to be had: it is 0 to {MOST_WORKERS}"
+    return (
+        f"{wanted - was:+} would make {wanted} workers of {was}: it is 0 to {MOST_WORKERS}; "
+        f"ask for a change of {-was} to {MOST_WORKERS - was:+}, or for a number of workers"
+    )
 
 
 def _quiet(daemon: Daemon, request: Request, answer: Answer) -> None:
@@ -180,10 +202,12 @@ def by_signal(daemon: Daemon, number: signal.Signals) -> bool:
             daemon.stop(Haste.NOW, name)
         case signal.SIGHUP:
             daemon.reload(name, None, SERVING)
-        case signal.SIGTTIN:
-            daemon.resize(1, None, name)
-        case signal.SIGTTOU:
-            daemon.resize(-1, None, name)
+        case signal.SIGTTIN | signal.SIGTTOU:
+            wanted = daemon.workers + (1 if number is signal.SIGTTIN else -1)
+            if reason := out_of_range(daemon.workers, wanted, change=True):
+                daemon.refuse(reason, name)
+            else:
+                daemon.resize(wanted, name)
         case signal.SIGTSTP:
             daemon.quiet(True, name)
         case signal.SIGCONT:

@@ -60,9 +60,11 @@ class Recorder:
             answer({"progress": "on its way"})
             answer({"ok": True})
 
-    def resize(self, change: int | None, workers: int | None, why: str) -> tuple[int, int]:
-        self.calls.append(("resize", change, workers, why))
-        return self.workers, self.workers + change if change is not None else workers or 0
+    def resize(self, workers: int, why: str) -> None:
+        self.calls.append(("resize", workers, why))
+
+    def refuse(self, reason: str, why: str) -> None:
+        self.calls.append(("refuse", reason, why))
 
     def quiet(self, quiet: bool, why: str) -> bool:
         self.calls.append(("quiet", quiet, why))
@@ -127,23 +129,23 @@ def test_reload_is_answered_by_the_reload_itself(arguments: dict[str, object], u
 
 
 @pytest.mark.parametrize(
-    ("arguments", "call", "wanted"),
+    ("arguments", "wanted"),
     [
-        ({"change": 1}, (1, None), 3),
-        ({"change": -1}, (-1, None), 1),
-        ({"workers": 4}, (None, 4), 4),
-        ({"workers": 0}, (None, 0), 0),
-        ({"workers": MOST_WORKERS}, (None, MOST_WORKERS), MOST_WORKERS),
-        ({"workers": 4, "change": None}, (None, 4), 4),
+        ({"change": 1}, 3),
+        ({"change": -1}, 1),
+        ({"change": -2}, 0),
+        ({"change": MOST_WORKERS - 2}, MOST_WORKERS),
+        ({"workers": 4}, 4),
+        ({"workers": 0}, 0),
+        ({"workers": MOST_WORKERS}, MOST_WORKERS),
+        ({"workers": 4, "change": None}, 4),
     ],
 )
-def test_scale_takes_a_number_or_a_change(
-    arguments: dict[str, object], call: tuple[object, object], wanted: int
-) -> None:
+def test_scale_takes_a_number_or_a_change(arguments: dict[str, object], wanted: int) -> None:
     daemon = Recorder(workers=2)
     text = f"2 → {wanted} workers"
     assert ask(daemon, "scale", **arguments) == [{"ok": True, "was": 2, "workers": wanted, "text": text}]
-    assert daemon.calls == [("resize", *call, "tqd scale")]
+    assert daemon.calls == [("resize", wanted, "tqd scale")]
 
 
 @pytest.mark.parametrize("arguments", [{"change": 0}, {"workers": 2}])
@@ -229,6 +231,25 @@ def test_so_many_workers_are_refused(workers: int) -> None:
     assert answer["error"] == f"{workers} workers are not to be had: it is 0 to 1024"
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (99_999, "+99999 would make 100001 workers of 2"),
+        (MOST_WORKERS - 1, "+1023 would make 1025 workers of 2"),
+        (-3, "-3 would make -1 workers of 2"),
+        pytest.param(10**4000, "would make 1", id="enormous"),
+    ],
+)
+def test_a_change_to_so_many_workers_is_refused_with_the_changes_that_are_to_be_had(
+    change: int, words: str
+) -> None:
+    (answer,) = ask(daemon := Recorder(workers=2), "scale", change=change)
+    assert answer["ok"] is False and daemon.calls == []
+    assert words in answer["error"]
+    rest = ": it is 0 to 1024; ask for a change of -2 to +1022, or for a number of workers"
+    assert answer["error"].endswith(rest)
+
+
 # -- signals --------------------------------------------------------------------------------------
 
 SIGNALS: dict[signal.Signals, tuple[object, ...]] = {
@@ -236,8 +257,8 @@ SIGNALS: dict[signal.Signals, tuple[object, ...]] = {
     signal.SIGINT: ("stop", None, "SIGINT"),
     signal.SIGQUIT: ("stop", Haste.NOW, "SIGQUIT"),
     signal.SIGHUP: ("reload", "SIGHUP", "serving"),
-    signal.SIGTTIN: ("resize", 1, None, "SIGTTIN"),
-    signal.SIGTTOU: ("resize", -1, None, "SIGTTOU"),
+    signal.SIGTTIN: ("resize", 3, "SIGTTIN"),
+    signal.SIGTTOU: ("resize", 1, "SIGTTOU"),
     signal.SIGTSTP: ("quiet", True, "SIGTSTP"),
     signal.SIGCONT: ("quiet", False, "SIGCONT"),
 }
@@ -248,6 +269,18 @@ def test_a_signal_does_what_it_means(number: signal.Signals) -> None:
     daemon = Recorder()
     assert by_signal(daemon, number) is True
     assert daemon.calls == [SIGNALS[number]]
+
+
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGTTIN, MOST_WORKERS), (signal.SIGTTOU, 0)], ids=["SIGTTIN", "SIGTTOU"]
+)
+def test_a_signal_for_a_number_that_is_not_to_be_had_changes_nothing_and_that_is_said(
+    number: signal.Signals, workers: int
+) -> None:
+    daemon = Recorder(workers=workers)
+    assert by_signal(daemon, number) is True
+    ((what, reason, why),) = daemon.calls
+    assert (what, why) == ("refuse", number.name) and "it is 0 to 1024" in str(reason)
 
 
 @pytest.mark.parametrize("number", sorted(set(signal.Signals) - set(SIGNALS)), ids=lambda number: number.name)
