@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 from tests.e2e.conftest import APP, Start
+from tests.support.daemon import Daemon
 from tests.support.wait import until
 
 
@@ -24,3 +26,20 @@ def test_while_forty_workers_are_started_every_verb_is_answered_and_nobody_is_ki
     until(all_ready, "all are ready", 60)
     assert max(answers) < 5.0, answers
     assert "killed" not in daemon.output() and "hangs" not in daemon.output()
+
+
+def test_a_daemon_that_stood_still_takes_none_of_its_children_for_hanging(make: Start) -> None:
+    daemon = make(TQD_WORKERS__HUNG_AFTER="3").start("-w", "2")
+    pids = everybody(daemon)
+    for number, pause_s in ((signal.SIGSTOP, 4.5), (signal.SIGCONT, 0.0)):
+        for pid in pids:
+            os.kill(pid, number)
+        time.sleep(pause_s)
+    until(lambda: "the master was away" in daemon.output(), "it has noticed", 20)
+    time.sleep(1.5)
+    assert "hangs" not in daemon.output() and everybody(daemon) == pids
+
+
+def everybody(daemon: Daemon) -> list[int]:
+    status = daemon.status()
+    return [row["pid"] for row in (status["master"], status["keeper"], *status["workers"])]

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.fleet_world import World
-from tqd.master.events import BootFailed, HardLimitSet, Haste, Role, StopAsked, Weighed
+from tqd.master.events import (
+    Abort,
+    Away,
+    BootFailed,
+    Dump,
+    HardLimitSet,
+    Haste,
+    Kill,
+    Role,
+    StopAsked,
+    Tick,
+    Weighed,
+)
 from tqd.master.fleet import Phase
 from tqd.master.moves import KILL_MARGIN_S
 from tqd.master.plan import Limits
@@ -103,6 +115,19 @@ class FleetMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.3, 1.0, 6.0, 61.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.pass_time(seconds)
+
+    @precondition(going)
+    @rule(seconds=st.sampled_from([1.5, 100.0]))
+    def the_master_is_away(self, seconds: float) -> None:
+        """What stood still with it, or speaks before it looks at deadlines again, is blamed for nothing."""
+        late = {s.name for s in self.world.fleet.seats if s.step or s.killed_for}
+        owed = self.world.fleet.next_deadline()
+        self.world.now += seconds
+        actions = self.world.feed(Away(seconds))
+        if owed is None or owed > self.world.now - seconds:
+            actions += self.world.feed(Tick())
+        blamed = {action.seat for action in actions if isinstance(action, Abort | Dump | Kill)}
+        assert blamed <= late
 
     @precondition(going)
     @rule(haste=st.sampled_from([None, None, *Haste]))

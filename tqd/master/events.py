@@ -156,6 +156,13 @@ class QuietAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """The master could hear nobody for so long: that is held against no child."""
+
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed; a deadline may be over."""
 
@@ -163,7 +170,7 @@ class Tick:
 Event = (
     Started | Forked | BecameReady | BootFailed | Exited | Heard | Weighed | HardLimitSet | RecycleAsked
     | Suspected
-    | StopAsked | ReloadAsked | ResizeAsked | QuietAsked | Tick
+    | StopAsked | ReloadAsked | ResizeAsked | QuietAsked | Away | Tick
 )  # fmt: skip
 
 

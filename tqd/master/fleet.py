@@ -21,6 +21,7 @@ from tqd.master import silence
 from tqd.master.events import (
     Action,
     AnnounceReady,
+    Away,
     BecameReady,
     BootFailed,
     Event,
@@ -29,7 +30,6 @@ from tqd.master.events import (
     HardLimitSet,
     Haste,
     Heard,
-    Kill,
     Note,
     QuietAsked,
     RecycleAsked,
@@ -40,9 +40,10 @@ from tqd.master.events import (
     Started,
     StopAsked,
     Suspected,
+    Tick,
     Weighed,
 )
-from tqd.master.moves import KILL_MARGIN_S, Wanted, fill, size
+from tqd.master.moves import Wanted, fill, size
 from tqd.master.pauses import EARLY_PAUSE_S, Breaker, EarlyDeaths, Fault, death, from_outside, wait_after
 from tqd.master.plan import FleetPlan
 from tqd.master.probing import Probing
@@ -88,7 +89,8 @@ class Fleet:
         actions = self._take(event, now)
         if isinstance(event, Heard) and not actions and self._calm:
             return actions  # by far the most frequent event: it only puts a deadline off
-        actions += self._advance(now)
+        if not isinstance(event, Away):  # what was not heard yet comes first
+            actions += self._advance(now)
         self._next = self._next_deadline()
         return actions
 
@@ -102,6 +104,10 @@ class Fleet:
                 self._started(now)
             case Forked() | BecameReady() | BootFailed() | Exited() | Heard() | Weighed() | HardLimitSet():
                 return self._of_a_child(event, now)
+            case Away(for_s):
+                return silence.pardon(self.seats, for_s, now)
+            case Tick():
+                return silence.enforce(self.seats, self.wanted.plan, now)
             case StopAsked(haste):
                 return self._stop_asked(haste, now)
             case ReloadAsked():
@@ -275,7 +281,7 @@ class Fleet:
     # -- one pass over the picture ----------------------------------------------------------------
 
     def _advance(self, now: float) -> list[Action]:
-        actions = self._enforce(now)
+        actions: list[Action] = []
         if self.phase in (Phase.STOPPING, Phase.STOPPED):
             actions += self._stop.advance(now)
             self.phase = Phase.STOPPED if self._stop.over else Phase.STOPPING
@@ -297,18 +303,6 @@ class Fleet:
         if self.rollout.roll is None:
             actions += size(self.seats, self.wanted, now)
         return actions + self._fill(now)
-
-    def _enforce(self, now: float) -> list[Action]:
-        """Return what is to be done about children that are late or silent."""
-        actions: list[Action] = []
-        for seat in self.seats:
-            actions += silence.escalate(seat, self.wanted.plan, now)
-            if seat.deadline is not None and now >= seat.deadline:
-                seat.deadline = now + KILL_MARGIN_S
-                late = "ready" if seat.state is ChildState.STARTING else "gone"
-                seat.killed_for = f"it was not {late} in time"
-                actions.append(Kill(seat.name, seat.killed_for))
-        return actions
 
     def _recovered(self, now: float) -> list[Action]:
         self.breaker.close()

@@ -18,6 +18,7 @@ from tqd.clock import chance, monotonic, wall_iso
 from tqd.config.redact import redacted
 from tqd.errors import ConfigError
 from tqd.log import Log
+from tqd.master.absence import Absence
 from tqd.master.asking import Asking
 from tqd.master.children import Children
 from tqd.master.control import Answer, ControlServer
@@ -26,6 +27,7 @@ from tqd.master.events import (
     Action,
     AnnounceReady,
     AskToDrain,
+    Away,
     Dump,
     Event,
     Finish,
@@ -112,6 +114,7 @@ class Master:
         )  # fmt: skip
         self._events: deque[Event] = deque()
         self._asking = Asking(self._children, self._reports.depths, self._picture)
+        self._absence = Absence(self._since)
         self._orphans = False
         self._finish: Finish | None = None
 
@@ -119,7 +122,9 @@ class Master:
         """Run until the fleet has finished."""
         self._feed(Started())
         while self._finish is None:
-            for key, events in self._selector.select(self._timeout()):
+            ready = self._selector.select(self._absence.waits(monotonic(), self._timeout()))
+            self._pardon(self._absence.woke(monotonic()))
+            for key, events in ready:
                 key.data(events)
             self._after()
         self._control.close()
@@ -135,10 +140,16 @@ class Master:
         self._scaling.after(now)
         due = self._fleet.next_deadline()
         if due is not None and now >= due:
+            self._pardon(self._absence.worked(monotonic()))
             self._feed(Tick())
         self._reloads.tell_progress(self._fleet)
         if (wanted := self._herald.next_deadline()) is not None and now >= wanted:
             self._herald.tick(self._summary(), now)
+
+    def _pardon(self, away_s: float) -> None:
+        """Have nobody blamed for a time in which the master was deaf."""
+        if away_s:
+            self._feed(Away(away_s))
 
     def _timeout(self) -> float | None:
         if self._orphans:

@@ -1,15 +1,18 @@
-"""What is done about a child that answers nothing, or has a task beyond its hard timeout. Pure.
+"""What is done about a child that answers nothing, is late, or has a task beyond its hard timeout. Pure.
 
 The steps have deadlines of their own: ask for its stacks (SIGUSR1), abort it (SIGABRT), kill it. A child
 that beats again after the first step is left alone. A keeper has less time than a worker and is killed
-without being aborted first: another must renew the node's lease before that is over.
+without being aborted first: another must renew the node's lease before that is over. Deadlines are looked at
+when time has passed and the pipes are read, never amid other events; what the master was away for is put on
+top.
 """
 
 from __future__ import annotations
 
 from tqd.master.events import Abort, Action, Dump, Kill, Note, Role
+from tqd.master.moves import KILL_MARGIN_S
 from tqd.master.plan import FleetPlan
-from tqd.master.seats import ChildState, Seat, Step
+from tqd.master.seats import ChildState, Seat, Seats, Step
 
 DUMP_S = 2.0
 """After SIGUSR1: the time to write the stacks, and to beat again."""
@@ -40,6 +43,31 @@ def heard(seat: Seat, now: float) -> list[Action]:
         seat.state = ChildState.READY
     fields: dict[str, object] = {"seat": seat.name, "silent_s": round(silent_s, 1)}
     return [Note("warning", f"{seat.role.value} answers again", fields)]
+
+
+def pardon(seats: Seats, for_s: float, now: float) -> list[Action]:
+    """Put off what is due of every child: nobody was heard for `for_s`."""
+    for seat in seats.alive():
+        seat.heard = min(now, seat.heard + for_s)
+        seat.step_deadline += for_s
+        if seat.deadline is not None:
+            seat.deadline += for_s
+        if seat.hard_at is not None:
+            seat.hard_at += for_s
+    return [Note("warning", "the master was away: its children have so much longer", {"s": round(for_s, 1)})]
+
+
+def enforce(seats: Seats, plan: FleetPlan, now: float) -> list[Action]:
+    """Return what is to be done about children that are late or silent."""
+    actions: list[Action] = []
+    for seat in seats:
+        actions += escalate(seat, plan, now)
+        if seat.deadline is not None and now >= seat.deadline:
+            seat.deadline = now + KILL_MARGIN_S
+            late = "ready" if seat.state is ChildState.STARTING else "gone"
+            seat.killed_for = f"it was not {late} in time"
+            actions.append(Kill(seat.name, seat.killed_for))
+    return actions
 
 
 def next_step(seat: Seat, plan: FleetPlan) -> float | None:

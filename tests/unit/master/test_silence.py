@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.fleet_world import World
-from tqd.master.events import Abort, Dump, HardLimitSet, Kill, Note, Spawn
+from tqd.master.events import Abort, Away, BecameReady, Dump, HardLimitSet, Kill, Note, Spawn, StopAsked, Tick
 from tqd.master.seats import ChildState
 from tqd.master.silence import ABORT_S, DUMP_S, HARD_DUMP_S, HARD_LAST_S, HARD_MARGIN_S
 
@@ -137,4 +137,53 @@ def test_a_worker_that_never_was_ready_is_not_expected_to_beat_when_it_leaves() 
     world.start()
     actions = world.fail_to_boot("worker-1")
     actions += world.pass_time(1)
+    assert kinds(actions, Dump, Abort, Kill) == []
+
+
+# -- when the master itself was away -----------------------------------------------------------------
+
+
+def gap(world: World, seconds: float) -> list[object]:
+    """Let time pass in which the master hears nobody and does nothing; then it notices."""
+    world.now += seconds
+    return [*world.feed(Away(seconds)), *world.feed(Tick())]
+
+
+def test_what_the_master_was_away_for_is_held_against_nobody() -> None:
+    world = running()
+    actions = gap(world, 95.0)
+    assert [action.event for action in actions if isinstance(action, Note)] == [
+        "the master was away: its children have so much longer"
+    ]
+    assert kinds(actions + world.pass_time(60), Dump, Abort, Kill) == []
+
+
+def test_a_child_that_was_silent_before_is_found_so_much_later() -> None:
+    world = running(hung_after_s=30.0)
+    world.processes["worker-1"].silent = True
+    world.pass_time(20.0)
+    actions = gap(world, 50.0)
+    assert kinds(actions + world.pass_time(9.9), Dump) == []
+    assert kinds(world.pass_time(0.2), Dump) == [Dump]
+    assert kinds(gap(world, 50.0), Abort) == [], "it may have answered meanwhile"
+    assert kinds(world.pass_time(DUMP_S), Abort) == [Abort]
+
+
+def test_who_starts_leaves_or_has_a_hard_limit_has_so_much_longer() -> None:
+    world = running(grace_s=10.0)
+    world.resize(3)
+    hard(world, 3.0)
+    world.feed(StopAsked())
+    assert kinds(gap(world, 70.0) + world.pass_time(3.0), Dump, Kill) == []
+    world = World(1, boot_timeout_s=60.0)
+    world.start()
+    assert kinds(gap(world, 95.0) + world.pass_time(59.9), Kill) == []
+    assert kinds(world.pass_time(0.2), Kill) == [Kill]
+
+
+def test_events_that_come_before_the_pipes_are_read_find_nobody_late() -> None:
+    world = running()
+    world.resize(3)
+    world.now += 95.0
+    actions = [*world.feed(BecameReady("worker-3")), *world.die("worker-2")]
     assert kinds(actions, Dump, Abort, Kill) == []
