@@ -101,6 +101,18 @@ class Member:
             case Doomed():
                 self.doomed, self.doomed_at = message, now
 
+    def sizes(self) -> tuple[int | None, int | None]:
+        """Return its resident and its proportional memory in bytes, as they were last told or read.
+
+        A share of the resident memory is no more than that: one that is more was read at another time, and
+        the share of now is not known.
+        """
+        if self.beat is None:
+            return None, self.pss_bytes
+        read_since = self.pss_at >= self.beat_at and self.pss_rss_bytes
+        rss_bytes = self.pss_rss_bytes if read_since else self.beat.rss_bytes
+        return rss_bytes, self.pss_bytes if (self.pss_bytes or 0) <= rss_bytes else None
+
     def close(self) -> None:
         """Let go of a child that was reaped, after the last reading."""
         if self.ledger is not None:

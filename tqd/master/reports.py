@@ -43,6 +43,10 @@ PSS_CHANGED = 0.1
 MOST_WEIGHED = 8
 """Workers whose PSS is read at one scaling decision."""
 
+MOST_TOGETHER = 64
+"""Workers that are weighed at once when the crew has changed: of a page that more of them share, one more or
+less changes next to nothing."""
+
 PSS_CLOSE = 0.8
 """Above this share of its limit a worker's PSS is read with every beat."""
 
@@ -57,6 +61,7 @@ class Reports:
         self._journal = journal
         self._feed = feed
         self._usage = ProcessMemory()
+        self._weighed: frozenset[tuple[int, bool]] = frozenset()
         self.totals = Totals()
         self.telemetry = Telemetry(self.totals, monotonic())
         self.depths = Depths(queues)
@@ -75,19 +80,29 @@ class Reports:
         self.telemetry.windows.pass_to(monotonic())
 
     def weigh(self, members: Iterable[Member], now: float) -> None:
-        """Read the memory anew of the workers that have grown or shrunk most since their last reading.
+        """Read the memory anew of the workers that have grown or shrunk most since their last reading; of all
+        when one has become ready or left since.
 
         A reading takes 0.4 ms of a small process and more of a large one, and the master waits for it: so
-        not of all, and not of those that are as they were.
+        not of those that are as they were. But who comes or goes changes the share of the others, whose own
+        size is as it was: readings of two crews do not add up.
         """
+        members, seats = list(members), self._fleet.seats
+        crew = frozenset((member.child.pid, seats[member.seat].ready_at > 0) for member in members)
+        if crew != self._weighed:
+            self._weighed = crew
+            for member in sorted(members, key=lambda member: member.pss_at)[:MOST_TOGETHER]:
+                self._weigh(member, now)
+            return
         changed = [(_changed(member), member) for member in members]
         changed = [pair for pair in changed if pair[0] > PSS_CHANGED]
         for _, member in sorted(changed, key=lambda pair: -pair[0])[:MOST_WEIGHED]:
             self._weigh(member, now)
 
     def _weigh(self, member: Member, now: float) -> None:
-        member.pss_bytes, member.pss_at = self._usage.pss_bytes(member.child.pid), now
-        member.pss_rss_bytes = member.rss[-1][1] if member.rss else 0
+        pid = member.child.pid
+        member.pss_bytes, member.pss_at = self._usage.pss_bytes(pid), now
+        member.pss_rss_bytes = self._usage.rss_bytes(pid) or 0
 
     def take(self, member: Member, message: Message) -> None:
         """Take in one message of a child."""
@@ -155,6 +170,8 @@ def _changed(member: Member) -> float:
     """Return by what share the resident memory has changed since the last reading of PSS."""
     if not member.rss:
         return 0.0
+    if member.sizes()[1] is None:
+        return 1.0
     return abs(member.rss[-1][1] - member.pss_rss_bytes) / max(1, member.pss_rss_bytes)
 
 

@@ -334,7 +334,10 @@ class Master:
         return summary(self._fleet, self._children.crew, self._reports.totals, self._reloads)
 
     def _picture(self) -> dict[str, object]:
-        self._reports.refresh(self._children.crew.values())
+        crew = self._children.crew
+        self._reports.refresh(crew.values())
+        workers = [crew[seat.name] for seat in self._fleet.seats.workers() if seat.name in crew]
+        self._reports.weigh(workers, monotonic())
         who = replace(self._who, redis_url=redacted(self._reports.app.redis_url) or self._who.redis_url)
         sight = Sight(
             self._fleet, self._children.crew, self._reports.totals, self._reports.depths, self._reloads,

@@ -185,6 +185,7 @@ def _last_reload(reloads: Reloads, now: float) -> dict[str, object] | None:
 def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
     beat = member.beat if member is not None else None
     rate = member.rate.per_s() if member is not None else None
+    rss_bytes, pss_bytes = member.sizes() if member is not None else (None, None)
     return {
         "id": seat.name,
         "pid": seat.pid or None,
@@ -196,8 +197,8 @@ def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
         "failed": beat.failed if beat else None,
         "retried": beat.retried if beat else None,
         "rate_per_s": None if rate is None else round(rate, 2),
-        "rss_bytes": beat.rss_bytes if beat else None,
-        "pss_bytes": member.pss_bytes if member else None,
+        "rss_bytes": rss_bytes,
+        "pss_bytes": pss_bytes,
         "lag_ms": beat.lag_ms if beat else None,
         "oldest_s": beat.oldest_s if beat else None,
         "uptime_s": round(now - member.since, 1) if member else None,

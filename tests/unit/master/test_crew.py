@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.master.builders import keeper_beat
+from tests.unit.master.builders import beat, keeper_beat
 from tqd.master.crew import RATE_WINDOW_S, Depths, Member, Rate, Totals
 from tqd.metrics.ledger import Entry
 from tqd.system.fork import Child
@@ -99,6 +99,32 @@ def test_a_long_reason_still_fits_a_frame() -> None:
     culprit = ended.culprit("€" * 5000, False)
     assert culprit[3] == "€" * 500
     assert encode_message(WorkerGone("w" * 200, culprit))
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pss_bytes", "read_at", "expected"),
+    [
+        (None, 0.0, (900, None)),
+        (600, 100.0, (900, 600)),
+        (900, 100.0, (900, 900)),
+        (901, 100.0, (900, None)),
+        (901, 102.0, (1000, 901)),
+    ],
+)
+def test_a_share_that_is_more_than_the_whole_is_of_another_time(
+    pss_bytes: int | None, read_at: float, expected: tuple[int, int | None]
+) -> None:
+    weighed = member()
+    weighed.beat, weighed.beat_at = beat(rss_bytes=900), 101.0
+    weighed.pss_bytes, weighed.pss_at, weighed.pss_rss_bytes = pss_bytes, read_at, 1000
+    assert weighed.sizes() == expected
+
+
+def test_before_a_beat_the_resident_memory_is_not_known() -> None:
+    assert member().sizes() == (None, None)
 
 
 # -- totals ---------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tqd.master.crew import Member
 from tqd.master.events import BecameReady, BootFailed, Event, HardLimitSet, Heard, Weighed
 from tqd.master.journal import Journal
 from tqd.master.plan import Limits
-from tqd.master.reports import PSS_CLOSE, PSS_EVERY_S, Reports
+from tqd.master.reports import MOST_TOGETHER, PSS_CLOSE, PSS_EVERY_S, Reports
 from tqd.master.seats import KEEPER
 from tqd.metrics.ledger import FAILED, LEDGER_BYTES, Ledger
 from tqd.system.fork import Child
@@ -32,7 +32,7 @@ class Case:
     """Reports of one worker, whose pid is this process's. `events` is what the fleet got."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
-        world = World(1)
+        self.world = world = World(1)
         world.fleet.wanted.plan = replace(world.plan, limits=Limits(**limits))
         self.events: list[Event] = []
         self.journal = Journal(Log(), lambda: "now")
@@ -120,6 +120,50 @@ def test_with_a_limit_of_pss_only_fresh_readings_are_weighed(monkeypatch: pytest
     for readings in (2, 3):
         assert case.take(beat(rss_bytes=close))[1:] == [Weighed(SEAT, close, 500)]
         assert case.readings == readings
+
+
+def crew(*pids: int) -> list[Member]:
+    return [Member(SEAT, Child(pid, -1, -1, -1, -1), "name", monotonic()) for pid in pids]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The pids whose memory was read, each of 500 bytes of 2000."""
+    pids: list[int] = []
+    monkeypatch.setattr(ProcessMemory, "pss_bytes", lambda usage, pid: pids.append(pid) or 500)
+    monkeypatch.setattr(ProcessMemory, "rss_bytes", lambda usage, pid: 2000)
+    return pids
+
+
+def test_who_comes_becomes_ready_or_leaves_has_all_weighed_anew(case: Case, read: list[int]) -> None:
+    first, second = crew(1, 2)
+    for members, expected in (([first], [1]), ([first, second], [1, 2]), ([second], [2]), ([second], [])):
+        read.clear()
+        case.reports.weigh(members, monotonic())
+        assert sorted(read) == expected
+    case.world.fleet.seats[SEAT].ready_at = 1.0
+    case.reports.weigh([second], monotonic())
+    assert read == [2]
+
+
+def test_in_a_crew_that_stays_only_who_has_changed_is_weighed_anew(case: Case, read: list[int]) -> None:
+    members = crew(1, 2, 3)
+    case.reports.weigh(members, 10.0)
+    read.clear()
+    for member, rss_bytes in zip(members, (2100, 2300, 400), strict=True):
+        member.rss.append((11.0, rss_bytes))
+        member.beat, member.beat_at = beat(rss_bytes=rss_bytes), 11.0
+    case.reports.weigh(members, 12.0)
+    assert read == [3, 2], "a share that is more than the whole comes first"
+
+
+def test_of_a_very_large_crew_those_that_were_not_weighed_for_long_come_first(
+    case: Case, read: list[int]
+) -> None:
+    members = crew(*range(MOST_TOGETHER + 2))
+    members[0].pss_at = members[1].pss_at = 5.0
+    case.reports.weigh(members, 10.0)
+    assert sorted(read) == list(range(2, MOST_TOGETHER + 2))
 
 
 # -- what a child tells ---------------------------------------------------------------------------
