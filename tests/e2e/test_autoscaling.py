@@ -127,6 +127,22 @@ def test_an_order_and_what_was_learned_outlive_the_daemon(make: Start) -> None:
     assert len(decisions(first)) > 1
 
 
+def test_in_a_steady_state_the_api_has_the_decision_of_now_and_none_once_it_is_off(
+    make: Start, producer: TaskQueue
+) -> None:
+    daemon = scaled(make).start("-w", "1")
+    until(lambda: last(daemon), "it has decided", 20)
+    first = producer.scaling.get_scaling_recommendations()
+    until(lambda: producer.scaling.get_scaling_recommendations() > first, "it says the same of later", 20)
+    told = producer.scaling.get_scaling_recommendations()
+    assert last(daemon)["sentence"].split(":")[0] in told
+    assert daemon.stop().returncode == 0
+    assert producer.scaling.get_scaling_recommendations() == ""
+    daemon.environ["TQD_AUTOSCALER__ENABLED"] = "false"
+    daemon.start("-w", "1")
+    until(lambda: producer.scaling.get_scaling_recommendations() == "", "nothing is recommended", 2)
+
+
 def test_three_daemons_share_a_step(make: Start, producer: TaskQueue, redis_server: RedisServer) -> None:
     daemons = [scaled(make, max_workers="10").start("-w", "1", "-C", "4") for _ in range(3)]
     # 12 slots, of which each nap takes one for a second: 80 are far more than three workers have in hand.

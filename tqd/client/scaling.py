@@ -23,7 +23,7 @@ class Scaling:
         self._keys = keys
 
     def decisions(self, count: int = 20) -> Decisions:
-        """Return the last decisions (1 to 1000) of each living daemon, by its name, the newest last.
+        """Return the last decisions (1 to 1000) of each daemon with a lease, by its name, the newest last.
 
         Those are kept that changed or refused something, or gave a new reason for keeping still. ValueError
         for another count.
@@ -35,16 +35,22 @@ class Scaling:
         return await self._conversations.alead(talks.decisions(self._keys, _checked(count)))
 
     def get_scaling_recommendations(self) -> str:
-        """Return the last decision of each living daemon in a sentence, one line each; empty without any."""
-        return _sentences(self.decisions(1))
+        """Return the very last decision of each daemon with a lease, one line each: name, time, sentence.
+
+        The time and the sentence are those of `tqd why`. A daemon that has decided nothing for three
+        intervals, or whose auto-scaling is off, has no line.
+        """
+        return _sentences(self._conversations.lead(talks.current(self._keys)))
 
     async def aget_scaling_recommendations(self) -> str:
-        """Return the last decisions in words; as `get_scaling_recommendations`."""
-        return _sentences(await self.adecisions(1))
+        """Return the very last decisions in words; as `get_scaling_recommendations`."""
+        return _sentences(await self._conversations.alead(talks.current(self._keys)))
 
 
-def _sentences(decisions: Decisions) -> str:
-    return "\n".join(f"{name}: {rows[-1].get('sentence', '')}" for name, rows in decisions.items() if rows)
+def _sentences(current: dict[str, dict[str, Any]]) -> str:
+    return "\n".join(
+        f"{name}: {one.get('at', '')}  {one.get('sentence', '')}" for name, one in current.items()
+    )
 
 
 def _checked(count: int) -> int:

@@ -1,8 +1,9 @@
 """What the master wants to know after a restart, kept in Redis: it cannot ask Redis itself.
 
 The keeper does not know what it means. The newest value wins; one that is on its way when Redis goes away is
-written when it is back. Decisions are a list, of which the last ones are kept. When there was no daemon of
-this name for `KEPT_S`, all is forgotten.
+written when it is back. Decisions are a list, of which the last ones are kept; the very last one is also kept
+by itself, for as long as it says how things are. When there was no daemon of this name for `KEPT_S`, all is
+forgotten.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class MemoryStore(Protocol):
     async def note_decision(self, data: bytes, most: int, kept_s: int) -> None:
         """Note a decision."""
 
+    async def keep_current(self, data: bytes, kept_s: int) -> None:
+        """Keep the very last decision; without data there is none."""
+
 
 class Remembering:
     """`recall` once, `take` and `note` at any time; `run` until cancelled writes what was given."""
@@ -51,6 +55,7 @@ class Remembering:
         self._data: bytes | None = None
         self._notes: deque[bytes] = deque(maxlen=MOST_WAITING)
         self._refused = False
+        self._current: Decided | None = None
         self._given = asyncio.Event()
         self._whole = Whole()
 
@@ -76,9 +81,11 @@ class Remembering:
             self._data = data
             self._given.set()
 
-    def note(self, decision: bytes) -> None:
-        """Have a decision noted."""
-        self._notes.append(decision)
+    def note(self, decision: Decided) -> None:
+        """Have a decision kept as the very last one, and noted if it is to be."""
+        if decision.noted and decision.data:
+            self._notes.append(decision.data)
+        self._current = decision
         self._given.set()
 
     async def run(self) -> None:
@@ -105,8 +112,16 @@ class Remembering:
         except StoreMismatch as error:
             refused = error
         await self._write_notes()
+        await self._write_current()
         if refused is not None:
             raise refused
+
+    async def _write_current(self) -> None:
+        current = self._current
+        if current is not None:
+            await self._store.keep_current(current.data, current.current_s)
+            if self._current is current:
+                self._current = None
 
     async def _write_state(self) -> None:
         data = self._data

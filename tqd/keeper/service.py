@@ -320,8 +320,8 @@ class Keeper:
                 self._sampler.want(message)
             case Declared():
                 self._firer.look_soon()
-            case Decided(data):
-                self._remembering.note(data)
+            case Decided():
+                self._remembering.note(message)
             case Remember():
                 self._remembering.take(message)
             case ReopenLog(path):

@@ -31,7 +31,7 @@ from tqd.scale.decision import Decision
 from tqd.scale.saved import dump, load
 from tqd.scale.settings import Mode, ScaleSettings
 from tqd.scale.state import State
-from tqd.scale.telling import worth_telling
+from tqd.scale.telling import current_s, worth_telling
 from tqd.scale.thresholds import shown
 from tqd.scale.view import STALE_INTERVALS
 from tqd.system.memory import MemorySense
@@ -96,7 +96,8 @@ class Scaling:
         self._rests = False
         self._by_hand: set[ByHand] = set()
         self._told: Decision | None = None
-        self._last: tuple[str, Decision] | None = None
+        self._last: dict[str, Any] | None = None
+        self._handed_over = True  # perhaps by an earlier run
         self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     @property
@@ -129,8 +130,11 @@ class Scaling:
         """Do what is due after a round of events."""
         self._recall(now)
         settings = self.settings
-        if settings.mode is Mode.OFF or self._fleet.phase is not Phase.RUNNING:
-            self._rests = settings.mode is Mode.OFF
+        if settings.mode is Mode.OFF:
+            self._rests = True
+            self._retract()
+            return
+        if self._fleet.phase is not Phase.RUNNING:
             return
         if self._rests:
             self._begin(now)
@@ -218,9 +222,11 @@ class Scaling:
         return [crew[name] for name in ready if name in crew]
 
     def _carry_out(self, decision: Decision, now: float) -> None:
-        self._last = wall_iso(), decision
-        if worth_telling(self._told, decision):
-            self._tell(decision)
+        self._last = {"at": wall_iso(), **decision.plain()}
+        news = worth_telling(self._told, decision)
+        if news:
+            self._tell(decision, self._last)
+        self._hand_over(self._last, news)
         if decision.changes and decision.mode is Mode.ACT:
             self._feed(ResizeAsked(decision.to_workers))
             self._tell_others(decision.to_workers, now)
@@ -237,9 +243,8 @@ class Scaling:
             size = (largest.pss_bytes or 0) / 1_048_576
             self._feed(RecycleAsked(largest.seat, f"its memory (PSS) is {size:.0f} MB; {decision.sentence}"))
 
-    def _tell(self, decision: Decision) -> None:
-        self._told, plain = decision, self._plain()
-        assert plain is not None
+    def _tell(self, decision: Decision, plain: dict[str, Any]) -> None:
+        self._told = decision
         self._decisions.append(plain)
         signals = {signal.name: signal.value for signal in decision.signals or ()}
         self._journal.info(
@@ -247,9 +252,19 @@ class Scaling:
             was=decision.from_workers, workers=decision.to_workers, mode=str(decision.mode),
             sentence=decision.sentence, **signals,
         )  # fmt: skip
+
+    def _hand_over(self, plain: dict[str, Any], news: bool) -> None:
+        """Have each decision kept as the very last one: others than this daemon ask Redis for it."""
         data = json.dumps(plain).encode()
         if len(data) <= MOST_DECISION_BYTES:
-            self._children.send(KEEPER, Decided(data))
+            self._handed_over = True
+            self._children.send(KEEPER, Decided(data, news, current_s(self.settings.interval)))
+
+    def _retract(self) -> None:
+        """Have no last decision any more, also of an earlier run: it is off."""
+        self._last = None
+        if self._handed_over:
+            self._handed_over = not self._children.send(KEEPER, Decided(b"", noted=False))
 
     # -- what outlives the daemon ----------------------------------------------------------------
 
@@ -302,19 +317,15 @@ class Scaling:
             "max_workers": settings.max_workers,
             "ordered_workers": order.workers if order and now < order.until else None,
             "ordered_for_s": round(order.until - now, 1) if order and now < order.until else None,
-            "decision": self._plain(),
+            "decision": self._last,
         }
 
     def decisions(self, count: int) -> list[dict[str, Any]]:
         """Return the last decisions that were told, and the very last one, the newest last."""
-        told, last = list(self._decisions)[-count:], self._plain()
+        told, last = list(self._decisions)[-count:], self._last
         if last is not None and last not in told:
             told.append(last)
         return told[-count:]
-
-    def _plain(self) -> dict[str, Any] | None:
-        """Return the last decision as it is told and kept."""
-        return None if self._last is None else {"at": self._last[0], **self._last[1].plain()}
 
     def thresholds(self, now: float) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned, with its bounds."""

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from tqd.scale.decision import Decision, VetoKind
+
+CURRENT_INTERVALS = 3
+"""For how many intervals a decision is the last word of its daemon: later it has decided nothing lately."""
+
+
+def current_s(interval_s: float) -> int:
+    """Return for how many whole seconds a decision may be told as the current one."""
+    return math.ceil(CURRENT_INTERVALS * interval_s) + 1
 
 
 def worth_telling(told: Decision | None, decision: Decision) -> bool:

@@ -108,6 +108,10 @@ class Keys:
         """List with a TTL: what the autoscaler of the daemon of this name has decided, the newest last."""
         return f"{self.prefix}decisions:{name}"
 
+    def current(self, name: str) -> str:
+        """String with a TTL: the very last decision of the daemon of this name."""
+        return f"{self.prefix}current:{name}"
+
     def replay(self, identity: bytes) -> str:
         """Hash with a TTL: how often a dead letter was replayed, when last, and by which run."""
         return f"{self.prefix}replay:{identity.hex()}"

@@ -216,6 +216,11 @@ class NodeStore:
         for reply in await self._link.exchange(commands):
             accept(reply)
 
+    async def keep_current(self, data: bytes, kept_s: int) -> None:
+        """Keep this daemon's very last decision for so many s; without data it has none."""
+        key = self._keys.current(self._name())
+        await self._link.call(("SET", key, data, "EX", kept_s) if data else ("DEL", key))
+
     def _name(self) -> str:
         node = parse_node(self._node)
         return node.name if node else self._node

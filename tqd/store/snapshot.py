@@ -44,6 +44,7 @@ _EXPIRING = (
     "scaling:",
     "stance:",
     "decisions:",
+    "current:",
     "trace",
     "tracing",
 )

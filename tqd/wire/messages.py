@@ -221,9 +221,15 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A scaling decision, as JSON: to be noted in Redis (to the keeper), or noted there before (from it)."""
+    """A scaling decision, as JSON: to be kept in Redis (to the keeper), or noted there before (from it).
+
+    It is the current one for `current_s`; without data there is none any more. `noted`: it also goes to the
+    list of those that say something new.
+    """
 
     data: bytes
+    noted: bool = True
+    current_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from tqd.wire.messages import Decided, KeeperBeat, Ready, Remember
 from tqd.wire.parts import Whole, parted
 
 KEY = Keys(NAMESPACE).scaling(OURS.name)
+NOTED = Keys(NAMESPACE).decisions(OURS.name)
+CURRENT = Keys(NAMESPACE).current(OURS.name)
 
 
 def test_the_next_keeper_of_this_daemon_tells_what_was_kept(redis_server: RedisServer) -> None:
@@ -74,3 +76,19 @@ def test_decisions_of_another_type_do_not_keep_the_state_from_being_told_and_kep
         forked.send(Decided(b"{}"))
         forked.send(*parted(b"new"))
         until(lambda: redis_server.client.get(KEY) == b"new", "it is kept")
+
+
+def test_the_very_last_decision_is_kept_by_itself_until_it_is_old_or_taken_back(
+    redis_server: RedisServer,
+) -> None:
+    client = redis_server.client
+    with keeper(redis_server.url) as forked:
+        forked.wait_for(Ready)
+        forked.send(Decided(b'{"to": 1}', True, 16))
+        forked.send(Decided(b'{"to": 2}', False, 16))
+        until(lambda: client.get(CURRENT) == b'{"to": 2}', "the last one is kept")
+        assert 0 < client.ttl(CURRENT) <= 16
+        assert client.lrange(NOTED, 0, -1) == [b'{"to": 1}']
+        forked.send(Decided(b"", False))
+        until(lambda: not client.exists(CURRENT), "there is none any more")
+        assert client.lrange(NOTED, 0, -1) == [b'{"to": 1}']

@@ -21,6 +21,12 @@ def note(server: RedisServer, name: str, *decisions: object) -> None:
         server.client.rpush(KEYS.decisions(name), one if isinstance(one, bytes) else json.dumps(one))
 
 
+def decide(server: RedisServer, name: str, decision: object) -> None:
+    """Keep the very last decision of a daemon that lives."""
+    server.client.zadd(KEYS.nodes, {f"{name}~host~run": 2e12})
+    server.client.set(KEYS.current(name), decision if isinstance(decision, bytes) else json.dumps(decision))
+
+
 def test_the_last_decisions_of_each_daemon_are_told(redis_server: RedisServer) -> None:
     note(redis_server, "web-1", {"to": 1, "sentence": "one"}, {"to": 2, "sentence": "two"})
     note(redis_server, "web-2", {"to": 3, "sentence": "three"})
@@ -28,14 +34,24 @@ def test_the_last_decisions_of_each_daemon_are_told(redis_server: RedisServer) -
         assert queue.scaling.decisions(1) == {
             "web-1": [{"to": 2, "sentence": "two"}], "web-2": [{"to": 3, "sentence": "three"}]
         }  # fmt: skip
-        assert queue.scaling.get_scaling_recommendations() == "web-1: two\nweb-2: three"
-        assert asyncio.run(queue.scaling.aget_scaling_recommendations()) == "web-1: two\nweb-2: three"
 
 
-def test_without_daemons_or_decisions_there_is_nothing_to_tell(redis_server: RedisServer) -> None:
+def test_recommendations_are_the_very_last_decisions_with_their_times(redis_server: RedisServer) -> None:
+    note(redis_server, "web-1", {"at": "2026-11-23T10:00:00.000Z", "sentence": "days old"})
+    decide(redis_server, "web-1", {"at": "2026-11-25T10:00:00.000Z", "sentence": "held at 3: …"})
+    decide(redis_server, "web-2", {"at": "2026-11-25T10:00:01.000Z", "sentence": "1 → 2 workers: …"})
+    told = "web-1: 2026-11-25T10:00:00.000Z  held at 3: …\nweb-2: 2026-11-25T10:00:01.000Z  1 → 2 workers: …"
+    with TaskQueue(redis_server.url) as queue:
+        assert queue.scaling.get_scaling_recommendations() == told
+        assert asyncio.run(queue.scaling.aget_scaling_recommendations()) == told
+
+
+def test_who_has_decided_nothing_lately_recommends_nothing(redis_server: RedisServer) -> None:
     with TaskQueue(redis_server.url) as queue:
         assert queue.scaling.decisions() == {}
-        note(redis_server, "web-1")
+        assert queue.scaling.get_scaling_recommendations() == ""
+        note(redis_server, "web-1", {"sentence": "days old"})
+        decide(redis_server, "web-2", b"garbage")
         assert queue.scaling.get_scaling_recommendations() == ""
 
 

@@ -141,14 +141,35 @@ def test_off_it_asks_nothing_and_has_no_deadline() -> None:
     assert (case.children.samples, case.scaling.next_deadline(), case.decided) == (0, None, None)
 
 
-def test_each_decision_that_says_something_new_is_handed_to_the_keeper() -> None:
+def test_each_decision_is_handed_to_the_keeper_and_noted_when_it_says_something_new() -> None:
     case = Case(interval=5)
     for _ in range(3):
         case.wait(5.0)
         case.sampled()
-    noted = [json.loads(m.data) for m in case.children.sent if isinstance(m, Decided)]
+    handed = [message for message in case.children.sent if isinstance(message, Decided)]
+    assert len(handed) == 3 and {message.current_s for message in handed} == {16}
+    assert json.loads(handed[-1].data) == case.decided
+    noted = [json.loads(message.data) for message in handed if message.noted]
     assert len({one["rule"] for one in noted}) == len(noted) < 3
     assert noted[0] == case.scaling.decisions(1000)[0]
+
+
+def test_when_it_is_turned_off_the_last_decision_is_taken_back_once() -> None:
+    case = Case(interval=5)
+    case.wait(5.0)
+    case.sampled()
+    case.config = config(autoscaler__enabled=False)
+    case.children.sent.clear()
+    case.wait(1.0)
+    case.wait(1.0)
+    assert case.children.sent == [Decided(b"", noted=False)]
+    assert case.decided is None
+
+
+def test_started_off_it_takes_back_what_an_earlier_run_has_decided() -> None:
+    case = Case(enabled=False)
+    case.wait(1.0)
+    assert case.children.sent == [Decided(b"", noted=False)]
 
 
 def test_an_order_is_kept_and_comes_back_to_the_next_daemon() -> None:

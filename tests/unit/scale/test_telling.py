@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.scale_samples import busy, decide, idle, sample
-from tqd.scale.telling import worth_telling
+from tqd.scale.telling import current_s, worth_telling
 
 
 def test_the_first_decision_is_told() -> None:
@@ -31,3 +31,7 @@ def test_another_reason_for_keeping_still_is_told() -> None:
     assert worth_telling(decide(busy(finished=100, failed=50)), full)
     assert worth_telling(full, decide(sample(queues_age_s=None)))
     assert worth_telling(decide(sample(queues_age_s=None)), decide(idle(workers=1)))
+
+
+def test_a_decision_is_current_for_three_intervals_in_whole_seconds() -> None:
+    assert [current_s(interval_s) for interval_s in (0.5, 5.0, 3600.0)] == [3, 16, 10_801]
