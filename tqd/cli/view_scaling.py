@@ -29,6 +29,20 @@ _LARGEST = 1e300
 _LESSONS = (Column("ago"), Column("factor"), Column("missed"), Column("wasted"))
 
 
+def standing(answer: Any, decisions: list[Any]) -> list[Line]:
+    """Return in a line why the last of these decisions is not one of now; nothing when it is."""
+    off = answer.get("mode") == "off"
+    if answer.get("current", True) and not off:
+        return []
+    said = "auto-scaling is off" if off else "auto-scaling has not decided anything yet"
+    if not decisions:
+        return [line(said)]
+    at, start = str(decisions[-1].get("at", "")), str(answer.get("started_at", ""))
+    which = "the decision below" if len(decisions) == 1 else "the last decision below"
+    before = "this start" if at < start else "it was turned off"
+    return [line(printable(f"{said}; {which} is of {at}, before {before}"))]
+
+
 def decision(one: Any) -> Line:
     """Return a decision in one line: when, and its sentence."""
     return [

@@ -31,11 +31,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def lines(answer: Any, count: int | None) -> list[Line]:
-    """Return the events, then the last decision with its signals; with a `count` so many decisions."""
+    """Return the events, then the last decision; with a `count` so many decisions.
+
+    Its signals only when they are those of now.
+    """
     events = [one for one in answer.get("events") or [] if one.get("event") != "scaling_decision"]
     decisions = (answer.get("decisions") or [])[-(count or 1) :]
     out = [view_events.event(one, dated=True) for one in events[-(count or EVENTS) :]]
-    if decisions:
-        out += [line(""), *map(view_scaling.decision, decisions), line("")]
-        out += view_scaling.signals(decisions[-1])
+    note = view_scaling.standing(answer, decisions)
+    if note or decisions:
+        out += [line(""), *note, *map(view_scaling.decision, decisions)]
+    if decisions and not note:
+        out += [line(""), *view_scaling.signals(decisions[-1])]
     return out

@@ -85,6 +85,7 @@ class Scaling:
         self._feed = feed
         self._known = config(), scale_settings(config().autoscaler)
         self._since = now
+        self._started_at = wall_iso()
         self._reloaded_at: float | None = None
         self._state = State()
         self._stepped_at = now
@@ -318,6 +319,15 @@ class Scaling:
             "ordered_workers": order.workers if order and now < order.until else None,
             "ordered_for_s": round(order.until - now, 1) if order and now < order.until else None,
             "decision": self._last,
+        }
+
+    def why(self, count: int) -> dict[str, Any]:
+        """Return the last decisions, and whether the last one of them says how things are now."""
+        return {
+            "mode": str(self.settings.mode),
+            "started_at": self._started_at,
+            "current": self._last is not None,
+            "decisions": self.decisions(count),
         }
 
     def decisions(self, count: int) -> list[dict[str, Any]]:

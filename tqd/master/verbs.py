@@ -27,8 +27,8 @@ class Decides(Protocol):
     def acting(self) -> bool:
         """Whether it changes the number of workers."""
 
-    def decisions(self, count: int) -> list[dict[str, object]]:
-        """Return the last decisions, the newest last."""
+    def why(self, count: int) -> dict[str, object]:
+        """Return the last decisions, the newest last, and of when they are."""
 
     def thresholds(self, now: float) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned."""
@@ -99,7 +99,7 @@ def _why(daemon: Daemon, request: Request, answer: Answer) -> None:
         answer({"error": f"count is {count!r}: it is a whole number from 1 to {MOST_DECISIONS}"})
         return
     events = daemon.events(min(count, MOST_EVENTS))
-    answer({"events": events, "decisions": daemon.scaling.decisions(count)})
+    answer({"events": events, **daemon.scaling.why(count)})
 
 
 def _thresholds(daemon: Daemon, request: Request, answer: Answer) -> None:

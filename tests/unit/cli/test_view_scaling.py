@@ -56,8 +56,46 @@ def test_why_with_a_number_tells_so_many_decisions() -> None:
     assert sum(line.startswith("2026-") for line in shown) == 2
 
 
-def test_without_auto_scaling_why_is_the_events() -> None:
-    assert len(why.lines({"events": [event()], "decisions": []}, None)) == 1
+def test_without_auto_scaling_why_is_the_events_and_says_so() -> None:
+    answer = {"events": [event()], "decisions": [], "mode": "off", "current": False}
+    assert text(why.lines(answer, None))[1:] == ["", "auto-scaling is off"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "start", "words"),
+    [
+        (
+            "off", "2026-11-23T11:00:00Z",
+            "auto-scaling is off; the decision below is of 2026-11-23T10:00:00Z, before this start",
+        ),
+        (
+            "off", "2026-11-23T09:00:00Z",
+            "auto-scaling is off; the decision below is of 2026-11-23T10:00:00Z, before it was turned off",
+        ),
+        (
+            "act", "2026-11-23T11:00:00Z",
+            "auto-scaling has not decided anything yet; the decision below is of 2026-11-23T10:00:00Z, "
+            "before this start",
+        ),
+    ],
+)  # fmt: skip
+def test_a_decision_of_another_time_is_told_as_one_and_without_signals(
+    mode: str, start: str, words: str
+) -> None:
+    one = told()
+    answer = {"events": [], "decisions": [one], "mode": mode, "current": False, "started_at": start}
+    assert text(why.lines(answer, None)) == ["", words, f"2026-11-23T10:00:00Z  {one['sentence']}"]
+
+
+def test_a_decision_of_now_has_its_signals() -> None:
+    answer = {"events": [], "decisions": [told(), told()], "mode": "act", "current": True, "started_at": "2"}
+    shown = text(why.lines(answer, None))
+    assert shown[3].startswith("signal") and "auto-scaling" not in "".join(shown)
+
+
+def test_of_several_decisions_it_is_the_last_one_that_is_dated() -> None:
+    answer = {"events": [], "decisions": [told(), told()], "mode": "off", "current": False, "started_at": "3"}
+    assert "; the last decision below is of" in text(why.lines(answer, 2))[1]
 
 
 def test_thresholds_are_shown_with_their_bounds_and_what_was_learned() -> None:

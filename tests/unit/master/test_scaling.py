@@ -166,6 +166,22 @@ def test_when_it_is_turned_off_the_last_decision_is_taken_back_once() -> None:
     assert case.decided is None
 
 
+def test_what_an_earlier_run_has_decided_is_not_current() -> None:
+    case = Case(interval=5)
+    case.reports.recollection.take(Decided(b'{"at": "2026", "sentence": "held at 3"}'))
+    case.reports.recollection.take(parted(b"")[0])
+    case.wait(1.0)
+    told = case.scaling.why(20)
+    assert (told["mode"], told["current"], len(told["decisions"])) == ("act", False, 1)
+    case.wait(5.0)
+    case.sampled()
+    assert (case.scaling.why(20)["current"], len(case.scaling.why(20)["decisions"])) == (True, 2)
+    case.config = config(autoscaler__enabled=False)
+    case.wait(1.0)
+    told = case.scaling.why(20)
+    assert (told["mode"], told["current"], len(told["decisions"])) == ("off", False, 2)
+
+
 def test_started_off_it_takes_back_what_an_earlier_run_has_decided() -> None:
     case = Case(enabled=False)
     case.wait(1.0)

@@ -20,8 +20,8 @@ class Scaling:
         self.acting = acting
         self.calls: list[tuple[object, ...]] = []
 
-    def decisions(self, count: int) -> list[dict[str, object]]:
-        return [{"sentence": "held"}][:count]
+    def why(self, count: int) -> dict[str, object]:
+        return {"mode": "act", "decisions": [{"sentence": "held"}][:count]}
 
     def thresholds(self, now: float) -> dict[str, object]:
         return {"factor": 1.0}
@@ -99,7 +99,7 @@ def test_why_tells_the_last_events(arguments: dict[str, object], count: int) -> 
     daemon = Recorder()
     (answer,) = ask(daemon, "why", **arguments)
     assert answer["events"] == [{"event": "first"}, {"event": "last"}]
-    assert answer["decisions"] == [{"sentence": "held"}]
+    assert (answer["mode"], answer["decisions"]) == ("act", [{"sentence": "held"}])
     assert daemon.calls == [("events", count)]
 
 
