@@ -193,6 +193,16 @@ def test_check_says_what_a_start_would_run(daemon: Daemon) -> None:
     assert rows["note"]["kind"] == "async" and rows["fails"]["max_retries"] == 0
 
 
+def test_a_setting_that_stands_elsewhere_is_told_by_check_and_by_a_reload(daemon: Daemon) -> None:
+    words = "[adaptive] is understood as [autoscaler.adaptive]"
+    daemon.write("tqd.toml", "[adaptive]\nenabled = false\n")
+    assert f"  warning: tqd.toml: {words}" in daemon.tqd("check", *daemon.arguments()).stdout
+    told = json.loads(daemon.tqd("check", "--json", *daemon.arguments()).stdout)["warnings"]
+    assert told[0].endswith("autoscaler.enable_adaptive_thresholds: write it there")
+    daemon.start("-w", "1")
+    assert f"warning: tqd.toml: {words}" in daemon.reload().stderr
+
+
 def test_check_of_a_broken_app_fails_as_a_start_would(make: Start) -> None:
     daemon = make("def build():\n    return 1 / 0\nbuild()\n")
     for more in ((), ("--json",)):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterable, Iterator
 
+from tqd.app import Handler
 from tqd.cli.main import given
 from tqd.config.load import load
 from tqd.config.redact import redacted
@@ -22,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     url = redacted(config.redis.url if explicit else queue.endpoint.url)
     handlers = sorted(queue.registry, key=lambda handler: handler.name)
     schedules = sorted(queue.registry.schedules(), key=lambda entry: entry.name)
+    warnings = [*config.warnings, *_unserved(handlers, config.queues.names)]
     if options.json:
         rows = [
             {
@@ -37,7 +40,13 @@ def run(options: argparse.Namespace) -> int:
             {"name": entry.name, "task": entry.task, "spec": entry.spec, "tz": entry.tz}
             for entry in schedules
         ]
-        found = {"app": config.tasks.app, "redis_url": url, "tasks": rows, "schedules": times}
+        found = {
+            "app": config.tasks.app,
+            "redis_url": url,
+            "tasks": rows,
+            "schedules": times,
+            "warnings": warnings,
+        }
         print(json.dumps(found, indent=2))
         return exits.OK
     print(
@@ -50,9 +59,13 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {handler.name}  ({kind}, {limits})")
     for entry in schedules:
         print(f"  {entry.name}  (schedule of {entry.task}: {entry.spec}, {entry.tz})")
-    served = set(config.queues.names)
-    strays = sorted({str(h.options.queue) for h in handlers} - served)
+    for warning in warnings:
+        print(f"  warning: {warning}")
+    return exits.OK
+
+
+def _unserved(handlers: Iterable[Handler], served: Iterable[str]) -> Iterator[str]:
+    strays = sorted({str(handler.options.queue) for handler in handlers} - set(served))
     if strays:
         rest = "add it to queues.names, or run a daemon for it"
-        print(f"  warning: nobody here serves {', '.join(strays)}: {rest}")
-    return exits.OK
+        yield f"nobody here serves {', '.join(strays)}: {rest}"

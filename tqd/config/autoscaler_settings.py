@@ -12,6 +12,9 @@ SECTION = "autoscaler"
 OTHER_SECTIONS = ("scaling_triggers", "target_sla", "adaptive_thresholds", "adaptive")
 """Tables that belong into `[autoscaler]`, and where other documents put its settings."""
 
+_ADAPTIVE = ("adaptive_thresholds", "adaptive")
+"""Tables of which `enabled` is about the thresholds, not about the autoscaler."""
+
 OLDER = {
     "scale_up_threshold": "autoscaler.scaling_triggers.queue_pressure_threshold",
     "evaluation_interval": "autoscaler.interval",
@@ -53,8 +56,10 @@ def scale_settings(config: AutoscalerConfig) -> ScaleSettings:
     )
 
 
-def meant(name: str) -> str:
-    """Return the key of the setting that a name inside the section means, wherever it stands; or nothing."""
+def meant(table: str, name: str) -> str:
+    """Return the key of the setting that a name in a table of the section means; or nothing."""
+    if name == "enabled" and table.rpartition(".")[2] in _ADAPTIVE:
+        return "autoscaler.enable_adaptive_thresholds"
     return OLDER.get(name) or _PLACES.get(name, "")
 
 

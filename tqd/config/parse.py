@@ -127,11 +127,11 @@ def _merge_section(merged: Merged, path: str, section: str, table: dict[str, Any
 
 def _take_elsewhere(merged: Merged, path: str, key: str, raw: object) -> bool:
     """Take what is a setting of the autoscaler under another name, or in another of its tables."""
-    name = key.rpartition(".")[2]
+    table, _, name = key.rpartition(".")
     if name in OBSOLETE:
         merged.warnings.append(f"{path}: {key} has no meaning any more: {OBSOLETE[name]}")
         return True
-    place = meant(name)
+    place = meant(table, name)
     if place:
         merged.take(BY_KEY[place], raw, path)
         merged.warnings.append(f"{path}: {key} is understood as {place}: write it there")

@@ -142,7 +142,10 @@ class Reloads:
             "generation": generation,
             "text": f"generation {generation} serves",
             "changes": list(sentences(others)) if others or not restart else [],
-            "warnings": list(sentences(restart)) if restart else [],
+            "warnings": [
+                *self._launches[generation].config.warnings,
+                *(sentences(restart) if restart else ()),
+            ],
         }
 
     def _answer(self, generation: int, until: str, answer: dict[str, object]) -> None:

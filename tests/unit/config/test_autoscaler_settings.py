@@ -53,6 +53,8 @@ def test_each_rule_of_the_autoscaler_can_be_set() -> None:
         ({"scaling_triggers": {"queue_pressure_threshold": 5.0}}, "queue_pressure_threshold", 5.0),
         ({"target_sla": {"min_success_rate": 0.5}}, "min_success_rate", 0.5),
         ({"autoscaler": {"adaptive": {"adaptation_window_minutes": 7}}}, "adaptation_window_minutes", 7.0),
+        ({"autoscaler": {"adaptive": {"enabled": False}}}, "enable_adaptive_thresholds", False),
+        ({"autoscaler": {"adaptive_thresholds": {"enabled": False}}}, "enable_adaptive_thresholds", False),
     ],
 )  # fmt: skip
 def test_older_names_and_other_places_are_understood_with_a_warning(
@@ -61,6 +63,13 @@ def test_older_names_and_other_places_are_understood_with_a_warning(
     found = config(**tables)
     assert getattr(found.autoscaler, field) == value
     assert len(found.warnings) == 1 and "autoscaler" in found.warnings[0]
+
+
+@pytest.mark.parametrize("table", ["adaptive_thresholds", "adaptive"])
+def test_adaptive_thresholds_that_are_enabled_do_not_switch_the_autoscaler_on(table: str) -> None:
+    for found in (config(autoscaler={table: {"enabled": True}}), config(**{table: {"enabled": True}})):
+        assert scale_settings(found.autoscaler) == ScaleSettings(mode=Mode.OFF)
+        assert "understood as autoscaler.enable_adaptive_thresholds" in found.warnings[0]
 
 
 def test_what_has_no_meaning_any_more_is_said() -> None:

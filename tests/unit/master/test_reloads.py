@@ -33,10 +33,11 @@ class Desk:
         self.reloads = Reloads(self.first, self.relaunch)
         self.answers: dict[str, list[dict[str, Any]]] = {}
         self.signing_keys: tuple[bytes, ...] = ()
+        self.warnings: tuple[str, ...] = ()
 
     def relaunch(self, current: Launch) -> tuple[Launch, tuple[Change, ...]]:
         """Do what the command's builder does."""
-        new = config(**self.file)
+        new = replace(config(**self.file), warnings=self.warnings)
         used = effective(current.config, new)
         again = replace(self.first, config=used, signing_keys=self.signing_keys)
         return again, diff(current.config, new)
@@ -72,6 +73,16 @@ class Desk:
 def success(generation: int, changes: list[str], warnings: list[str]) -> dict[str, Any]:
     text = f"generation {generation} serves"
     return {"ok": True, "generation": generation, "text": text, "changes": changes, "warnings": warnings}
+
+
+def test_settings_that_stand_elsewhere_are_told_with_the_reload() -> None:
+    desk = Desk()
+    desk.warnings = ("tqd.toml: it stands elsewhere",)
+    desk.ask("a")
+    desk.reloads.began(2)
+    desk.switch(2)
+    desk.reloads.done(2)
+    assert desk.answers["a"] == [success(2, NO_CHANGE, ["tqd.toml: it stands elsewhere"])]
 
 
 # -- who is answered when -------------------------------------------------------------------------
