@@ -186,24 +186,30 @@ def _demo(verb: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds: it is 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: it is 0 or more")
     return value
 
 
 def _interval(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 3600 or math.isnan(value):
-        raise argparse.ArgumentTypeError(f"{text} is out of range: it is 0.1 to 3600 seconds")
+    value = _number(text)
+    if not 0.1 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: it is 0.1 to 3600 seconds")
     return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is too small: it is 1 or more")
-    return value
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of them: it is a whole one, 1 or more")
+    return int(text)
 
 
 def _workers(text: str) -> dict[str, int]:

@@ -57,8 +57,13 @@ def _report(outcome: Outcome, setting: Setting, width: int | None) -> Iterator[L
 def _misses(outcome: Outcome) -> str:
     if not outcome.miss_s:
         return "never missed"
-    part = 100 * outcome.miss_s / outcome.seconds
-    return f"missed for {_seconds(outcome.miss_s)}, {part:.2g} %; {count(outcome.late)} tasks waited longer"
+    part = _percent(outcome.miss_s / outcome.seconds)
+    return f"missed for {_seconds(outcome.miss_s)}, {part}; {count(outcome.late)} tasks waited longer"
+
+
+def _percent(share: float) -> str:
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.1f} %" if value >= 0.095 else "less than 0.1 %"
 
 
 def _changes(outcome: Outcome) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from tqd.config.autoscaler_settings import OBSOLETE, OTHER_SECTIONS, SECTION, contradictions, meant
 from tqd.config.check import Unfit, checked, from_text
 from tqd.config.model import DEFAULT_ORIGIN, SECTIONS, Config
+from tqd.config.nearest import key_hint, section_hint, variable_hint
 from tqd.config.redact import shown, shown_for
 from tqd.config.setting import Kind, Setting, Value
 from tqd.config.table import BY_KEY, SETTINGS
@@ -86,7 +86,7 @@ def merge(
             name = setting.flags[0] if setting.flags else key
             merged.take(setting, raw, f"flag {name}", words=True)
         else:
-            merged.refuse(key, raw, "no such setting", "flag", _nearest_key(key))
+            merged.refuse(key, raw, "no such setting", "flag", key_hint(key, raw))
     for key, value, rule in contradictions(merged.values):
         merged.problems.append(
             ConfigProblem(key=key, value=shown(value), rule=rule, origin=merged.origins[key])
@@ -107,7 +107,7 @@ def _merge_file(merged: Merged, path: str, content: dict[str, Any]) -> None:
             merged.warnings.append(f"{path}: [{section}] is understood as [{SECTION}.{section}]")
         elif section not in SECTIONS:
             kind = "section" if isinstance(table, dict) else "setting outside a section"
-            merged.refuse(section, table, f"no such {kind}", path, _nearest_section(section))
+            merged.refuse(section, table, f"no such {kind}", path, section_hint(section, table))
         elif not isinstance(table, dict):
             merged.refuse(section, table, f"must be a section: [{section}]", path, "")
         else:
@@ -122,7 +122,7 @@ def _merge_section(merged: Merged, path: str, section: str, table: dict[str, Any
         elif key in _TABLES and isinstance(raw, dict):
             _merge_section(merged, path, key, raw)
         elif not (key.startswith(f"{SECTION}.") and _take_elsewhere(merged, path, key, raw)):
-            merged.refuse(key, raw, "no such setting", path, _of_a_queue(key, raw) or _nearest_key(key))
+            merged.refuse(key, raw, "no such setting", path, key_hint(key, raw))
 
 
 def _take_elsewhere(merged: Merged, path: str, key: str, raw: object) -> bool:
@@ -146,9 +146,7 @@ def _merge_environment(merged: Merged, environ: Mapping[str, str]) -> None:
     variables = {setting.variable for setting in SETTINGS}
     for name in sorted(environ):
         if name.startswith("TQD_") and "__" in name and name not in variables:
-            near = get_close_matches(name[:100].upper(), sorted(variables), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else ""
-            merged.refuse(name, environ[name], "no such setting", "environment", hint)
+            merged.refuse(name, environ[name], "no such setting", "environment", variable_hint(name))
 
 
 def _given(setting: Setting, environ: Mapping[str, str]) -> Iterator[str]:
@@ -156,26 +154,3 @@ def _given(setting: Setting, environ: Mapping[str, str]) -> Iterator[str]:
     if setting.variable in environ:
         yield setting.variable
     yield from (name for name in setting.environment if environ.get(name))
-
-
-def _nearest_section(section: str) -> str:
-    near = get_close_matches(section[:100], [*SECTIONS, *BY_KEY], n=1) or _same_name(section)
-    return f"did you mean {near[0]}?" if near else "sections are " + ", ".join(SECTIONS)
-
-
-def _of_a_queue(key: str, raw: object) -> str:
-    """Return what to do when a queue's own table stands where the settings are."""
-    section, _, name = key.partition(".")
-    return (
-        f"limits are in [queues.limits.{name[:64]}]" if section == "queues" and isinstance(raw, dict) else ""
-    )
-
-
-def _nearest_key(key: str) -> str:
-    name = key[:100].rpartition(".")[2]
-    near = _same_name(name) or get_close_matches(key[:100], list(BY_KEY), n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else ""
-
-
-def _same_name(name: str) -> list[str]:
-    return [setting.key for setting in SETTINGS if setting.name == name]

@@ -34,6 +34,14 @@ def test_a_missed_goal_stands_out() -> None:
     assert goal[1] == ("10 s, never missed", Tone.PLAIN)
 
 
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0.99999, "100 %"), (0.5, "50 %"), (0.065, "6.5 %"), (0.001, "0.1 %"), (1e-9, "less than 0.1 %")],
+)
+def test_a_share_is_written_in_digits(share: float, shown: str) -> None:
+    assert view_simulate._percent(share) == shown
+
+
 def test_what_did_not_end_is_told() -> None:
     outcome = run([task(0, 1)], 0, workers=0)
     shown = "\n".join(
