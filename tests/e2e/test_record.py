@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -60,6 +61,25 @@ def test_what_ran_is_a_trace(make: Start, producer: TaskQueue, redis_server: Red
     until(lambda: not redis_server.client.exists(keys.tracing, keys.trace), "nothing is left", 20)
 
 
+def test_a_recording_of_nothing_says_why_and_leaves_no_file(make: Start, redis_server: RedisServer) -> None:
+    daemon = make()
+    keys = Keys("tqd")
+    with recorder(daemon, "--for", "600") as process:
+        try:
+            until(lambda: redis_server.client.exists(keys.tracing), "it records", 20)
+            redis_server.client.delete(keys.tracing)  # as when the recorder was paused
+            until(lambda: redis_server.client.exists(keys.tracing), "it goes on", 20)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            said = process.stderr.read()
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
+    assert "nothing was recorded, and trace.csv is not written: no worker has told" in said
+    assert not (daemon.directory / "trace.csv").exists()
+    assert not redis_server.client.exists(keys.tracing)
+
+
 def test_one_records_at_a_time(make: Start, redis_server: RedisServer) -> None:
     daemon = make()
     redis_server.client.set(Keys("tqd").tracing, "another", ex=60)
@@ -96,12 +116,12 @@ def begun(process: subprocess.Popen[str], server: RedisServer) -> bytes:
 
 def test_a_recording_that_was_gone_goes_on_and_tells_the_gap(make: Start, redis_server: RedisServer) -> None:
     daemon, keys = make(), Keys("tqd")
-    with recorder(daemon, "--for", "6") as process:
+    with recorder(daemon, "--for", "15") as process:
         who = begun(process, redis_server)
         redis_server.client.delete(keys.tracing)
         until(lambda: redis_server.client.get(keys.tracing) == who, "it has begun anew", 20)
         hand_over(redis_server, "second")
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "was interrupted" in said and "2 tasks were recorded in trace.csv; it has gaps" in said
     assert sorted(recorded(daemon)) == ["first", "second"]
@@ -115,7 +135,7 @@ def test_a_recording_that_another_has_taken_over_ends_and_leaves_that_alone(
         begun(process, redis_server)
         redis_server.client.set(keys.tracing, "another", ex=60)
         hand_over(redis_server, "theirs")
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "1 tasks were recorded in trace.csv; it is cut short" in said and "somebody else" in said
     assert recorded(daemon) == ["first"]
@@ -133,9 +153,9 @@ def test_when_redis_goes_away_what_was_recorded_is_written(make: Start, some: bo
             else:
                 until(lambda: server.client.exists(Keys("tqd").tracing), "it records", 20)
             server.kill()
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=60)
     assert process.returncode == 69
-    assert ("cut short" if some else "no task was recorded") in said
+    assert ("cut short" if some else "nothing was recorded") in said
     assert (daemon.directory / "trace.csv").exists() is some
     if some:
         assert recorded(daemon) == ["first"]

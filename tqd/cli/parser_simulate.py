@@ -7,6 +7,7 @@ import argparse
 from tqd.cli.parser_tasks import connection
 
 _MOST_WORKERS, _MOST_SLOTS = 1024, 10_000
+_LEAST_RECORDED_S = 15
 
 
 def simulate(verb: argparse.ArgumentParser) -> None:
@@ -35,8 +36,9 @@ def record(verb: argparse.ArgumentParser) -> None:
     """Add the file and how much is recorded."""
     verb.add_argument("file", metavar="FILE", help="where the trace is written, as CSV; it must not exist")
     verb.add_argument(
-        "--for", type=_boot, default=60.0, metavar="S", dest="duration", help="for so many seconds (60)"
-    )
+        "--for", type=_duration, default=60.0, metavar="S", dest="duration",
+        help="for so many seconds, at least 15 (60); workers begin within ten",
+    )  # fmt: skip
     verb.add_argument(
         "--most", type=_rows, default=1_000_000, metavar="N", help="at most so many tasks (1000000)"
     )
@@ -64,10 +66,18 @@ def _whole(text: str, low: int, high: int, what: str) -> int:
 
 
 def _boot(text: str) -> float:
+    return _seconds(text, 0, 3600, "")
+
+
+def _duration(text: str) -> float:
+    return _seconds(text, _LEAST_RECORDED_S, 86_400, ", as workers begin within ten")
+
+
+def _seconds(text: str, low: int, high: int, reason: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range: it is 0 to 3600 seconds")
+    if not low <= seconds <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: it is {low} to {high} seconds{reason}")
     return seconds

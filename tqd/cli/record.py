@@ -112,7 +112,9 @@ def _write(file: TextIO, options: argparse.Namespace, tape: _Tape) -> int:
 
 def _said(count: int, options: argparse.Namespace, tape: _Tape) -> str:
     if not count:
-        return f"no task was recorded, and {options.file} is not written"
+        why = "no worker has told of an attempt that ended"
+        do = "they begin within ten seconds: see tqd status whether any run and have work, or record for longer"
+        return f"nothing was recorded, and {options.file} is not written: {why}; {do}"
     left_out = tape.left_out + max(0, len(tape.rows) - options.most)
     return (
         f"{count:,} tasks were recorded in {options.file}"

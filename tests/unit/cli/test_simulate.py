@@ -131,6 +131,15 @@ def test_a_flag_out_of_range_is_a_usage_error(
     assert "it is" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["0", "2", "14.9", "nan", "86401", "long"])
+def test_a_recording_lasts_longer_than_workers_take_to_begin(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit, match="64"):
+        main(["record", "trace.csv", "--for", text])
+    assert "it is 15 to 86400 seconds, as workers begin within ten" in capsys.readouterr().err
+
+
 def test_a_trace_may_come_from_stdin(
     capsys: pytest.CaptureFixture[str], trace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
