@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from tqd.cli.lines import Line, Tone
@@ -9,15 +10,17 @@ from tqd.cli.lines import Line, Tone
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
-def resampled(values: Sequence[float], width: int) -> list[float]:
-    """Return `width` values, each the most of those that fall into its place; no values give none."""
+def resampled(values: Sequence[float], ends: Sequence[float], width: int) -> list[float]:
+    """Return `width` values over equal times, each the most of those of its time; no values give none.
+
+    Each of the `values` lasts until its place in `ends`, the first one from 0.
+    """
     if not values:
         return []
-    count = len(values)
     out = []
     for place in range(width):
-        start = place * count // width
-        end = max(start + 1, (place + 1) * count // width)
+        start = min(len(values) - 1, bisect_right(ends, ends[-1] * place / width))
+        end = max(start + 1, bisect_right(ends, ends[-1] * (place + 1) / width))
         out.append(max(values[start:end]))
     return out
 

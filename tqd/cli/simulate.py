@@ -68,9 +68,9 @@ def _words(settings: ScaleSettings, fixed: int | None) -> str:
 
 
 def _simulated(options: argparse.Namespace, config: Config, settings: ScaleSettings, shape: Shape) -> Outcome:
-    policy: Policy = Own(settings) if options.fixed is None else Constant(options.fixed)
     begin = options.workers if options.workers is not None else options.fixed
     workers = settings.min_workers if begin is None else begin
+    policy: Policy = Own(settings, workers) if options.fixed is None else Constant(options.fixed)
     weights = {one.queue: one.weight for one in config.queues.weights}
     with ExitStack() as stack:
         try:

@@ -29,7 +29,7 @@ from tqd.scale import adapt, manual
 from tqd.scale.autoscaler import step
 from tqd.scale.decision import Decision
 from tqd.scale.saved import dump, load
-from tqd.scale.settings import Mode, ScaleSettings
+from tqd.scale.settings import Mode, ScaleSettings, pause_s
 from tqd.scale.state import State
 from tqd.scale.telling import current_s, worth_telling
 from tqd.scale.thresholds import shown
@@ -40,9 +40,6 @@ from tqd.wire.parts import parted
 
 KEPT = 1000
 """Decisions that are kept, here and in Redis."""
-
-EMPTY_INTERVAL_S = 0.5
-"""How often the queues are looked at while there is no worker: nobody else hears the bell."""
 
 SAVE_S = 60.0
 """How old may be what Redis has of the state, beside what was decided or ordered."""
@@ -153,8 +150,7 @@ class Scaling:
     # -- steps -----------------------------------------------------------------------------------
 
     def _interval_s(self, settings: ScaleSettings) -> float:
-        empty = not self._fleet.wanted.workers
-        return min(settings.interval, EMPTY_INTERVAL_S) if empty else settings.interval
+        return pause_s(settings.interval, self._fleet.wanted.workers)
 
     def _begin(self, now: float) -> None:
         """Start with an interval of its own: what was counted before is of another time."""

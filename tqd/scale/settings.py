@@ -8,6 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+EMPTY_INTERVAL_S = 0.5
+"""How often the load is looked at while there is no worker: nobody else hears that something waits."""
+
+
+def pause_s(interval_s: float, workers: int) -> float:
+    """Return how long it is until the next look at the load, with so many workers wanted."""
+    return interval_s if workers else min(interval_s, EMPTY_INTERVAL_S)
+
 
 class Mode(StrEnum):
     """What is done with a decision: carried out, only told, or none is made."""

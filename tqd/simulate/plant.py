@@ -10,6 +10,7 @@ Invariant: while a slot is free, nothing is ready.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
@@ -95,6 +96,12 @@ class Plant:
     def arriving(self) -> bool:
         """Tell whether the trace goes on."""
         return self._next is not None
+
+    @property
+    def next_s(self) -> float:
+        """Return when something happens next."""
+        arrival_s = math.inf if self._next is None else self._next.arrival_s
+        return min(arrival_s, self._events[0][0]) if self._events else arrival_s
 
     @property
     def resting(self) -> bool:

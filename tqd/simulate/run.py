@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -19,6 +20,10 @@ PATIENCE_S = 86_400.0
 """How long a run goes on after the last arrival when its tasks do not end."""
 
 
+IDLE_S = 5.0
+"""Without workers and tasks, looks that can only find that are left out for so long: a day has 172,800."""
+
+
 class Choice(NamedTuple):
     """What a policy decides: how many workers are meant to stay, and why, in a sentence."""
 
@@ -27,11 +32,14 @@ class Choice(NamedTuple):
 
 
 class Policy(Protocol):
-    """Chooses the number of workers; it is asked each `interval_s`, first when one has passed."""
+    """Chooses the number of workers; it is asked each `interval_s`, first when one has passed.
+
+    While there is no worker and nothing waits it may be asked less often, but at once when something comes.
+    """
 
     @property
     def interval_s(self) -> float:
-        """How often it is asked, in s."""
+        """How long it is until it is asked again, in s; it may depend on what was chosen."""
 
     def choose(self, sample: Sample, now: float) -> Choice:
         """Return the number of workers for what was measured."""
@@ -89,10 +97,10 @@ def simulate(
     """
     plant = Plant(shape, arrivals, workers)
     sampler, record = Sampler(plant, weights), _Record()
-    asked, last_s = 0, 0.0
+    asked, now, last_s = 0, 0.0, 0.0
     while True:
         asked += 1
-        now = asked * policy.interval_s
+        now += _pause_s(policy.interval_s, plant)
         plant.advance(now)
         last_s = now if plant.arriving else last_s
         sample = sampler.take()
@@ -103,6 +111,13 @@ def simulate(
         if choice.workers != plant.crew.wanted:
             record.changes.add(Change(now, plant.crew.wanted, choice.workers, choice.why))
             plant.scale(choice.workers)
+
+
+def _pause_s(interval_s: float, plant: Plant) -> float:
+    """Return when the policy is asked next: of an empty plant not before something happens, or `IDLE_S`."""
+    if plant.crew.workers or plant.tasks.waiting:
+        return interval_s
+    return interval_s * max(1, math.ceil(min(plant.next_s - plant.now, IDLE_S) / interval_s))
 
 
 class _Record:

@@ -32,6 +32,11 @@ def test_what_is_above_the_bound_has_its_colour_and_pieces_of_one_colour_are_one
 
 
 def test_many_values_become_the_most_of_each_place_and_few_are_stretched() -> None:
-    assert resampled([1, 5, 2, 2, 0, 9], 3) == [5, 2, 9]
-    assert resampled([1, 2], 4) == [1, 1, 2, 2]
-    assert resampled([], 3) == []
+    assert resampled([1, 5, 2, 2, 0, 9], [1, 2, 3, 4, 5, 6], 3) == [5, 2, 9]
+    assert resampled([1, 2], [5, 10], 4) == [1, 1, 2, 2]
+    assert resampled([], [], 3) == []
+
+
+def test_a_value_takes_as_much_room_as_it_lasts() -> None:
+    assert resampled([1, 2, 3], [6.0, 7.5, 8.0], 4) == [1, 1, 1, 3]
+    assert resampled([1, 2], [0.5, 10.0], 5) == [1, 2, 2, 2, 2]

@@ -34,6 +34,14 @@ def test_a_missed_goal_stands_out() -> None:
     assert goal[1] == ("10 s, never missed", Tone.PLAIN)
 
 
+def test_waits_have_the_two_digits_that_are_good() -> None:
+    waits = view_simulate.facts(LATE, SETTING)["wait"]
+    assert set(waits) == {"p50_s", "p95_s", "p99_s"}
+    assert all(value == float(f"{value:.2g}") for value in waits.values()) and waits["p99_s"] > 10
+    shown = "\n".join(render(one, None, Style()) for one in view_simulate.lines(LATE, SETTING, None, Style()))
+    assert "(good to about 12 %)" in shown
+
+
 @pytest.mark.parametrize(
     ("share", "shown"),
     [(0.99999, "100 %"), (0.5, "50 %"), (0.065, "6.5 %"), (0.001, "0.1 %"), (1e-9, "less than 0.1 %")],

@@ -16,9 +16,10 @@ from tqd.master.children import Children
 from tqd.master.events import Event, ResizeAsked
 from tqd.master.journal import Journal
 from tqd.master.reports import Reports
-from tqd.master.scaling import EMPTY_INTERVAL_S, PATIENCE_S, Scaling
+from tqd.master.scaling import PATIENCE_S, Scaling
 from tqd.scale.adapt import Learned, Lesson
 from tqd.scale.saved import dump
+from tqd.scale.settings import EMPTY_INTERVAL_S
 from tqd.scale.state import State
 from tqd.system.memory import MemorySense
 from tqd.wire.messages import Decided, Message, Remember, Sampled

@@ -85,6 +85,21 @@ def test_the_autoscaler_itself_meets_a_load_that_one_worker_cannot() -> None:
     assert all("workers" in one.why for one in outcome.changes.last)
 
 
+def test_without_workers_it_looks_as_often_as_the_daemon() -> None:
+    tasks = [task(at_s, 0.1) for at_s in (0.0, 1000.2, 2000.4)]
+    own = Own(ScaleSettings(min_workers=0, interval=60, scale_down_cooldown_seconds=0), 0)
+    outcome = simulate(iter(tasks), Shape(slots=2, boot_s=0.3), own, 0, {})
+    longest_s = outcome.waits.quantile_s(1.0)
+    assert outcome.tasks.done == 3 and longest_s is not None and longest_s < 1.0
+    assert outcome.changes.downs >= 2, "each time they leave again"
+
+
+def test_looks_at_which_nothing_can_have_happened_are_left_out() -> None:
+    own = Own(ScaleSettings(min_workers=0), 0)
+    outcome = simulate(iter([task(86_000, 1)]), Shape(), own, 0, {})
+    assert outcome.asked < 20_000
+
+
 # -- flaps ----------------------------------------------------------------------------------------
 
 
