@@ -480,7 +480,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker=workers, queue=queues)
     def unpark(self, worker: str, queue: str) -> None:
         store = self.stores[worker]
-        assert self.do(store.parked(["never", "later"])) == ["later"]
+        assert self.do(store.parked(["never", "later"])) == (["later"], False)
         rows = self.do(store.parked_envelopes("later"))
         ids = [one for one, _ in rows]
         assert rows == [(identity(n), self.model.payload(n)) for n in self.model.parked["later"]]

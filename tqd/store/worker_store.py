@@ -78,8 +78,6 @@ class WorkerStore:
         self._bell = Link(endpoint, BELL_WAIT_S + _BELL_MARGIN_S)
         self._errand = Link(endpoint)
         self._bell_client = 0
-        self.recorded = False
-        """Whether somebody recorded what runs, at the last look for parked tasks."""
 
     def now_ms(self) -> int:
         """Return Redis's time in epoch ms, as this process last measured it."""
@@ -148,15 +146,14 @@ class WorkerStore:
         marks = await self._errand.call(("HMGET", self._keys.cancels, *ids))
         return {one: mark for one, mark in zip(ids, marks, strict=True) if mark is not None}
 
-    async def parked(self, names: Sequence[str]) -> list[str]:
-        """Return those of `names` under which tasks are parked."""
+    async def parked(self, names: Sequence[str]) -> tuple[list[str], bool]:
+        """Return those of `names` under which tasks are parked, and whether somebody records what runs."""
         # One number says that there is neither: what is asked each round costs one command.
-        self.recorded = False
-        if not await self._errand.call(("EXISTS", self._keys.tracing, *map(self._keys.parked, names))):
-            return []
-        self.recorded = bool(await self._errand.call(("EXISTS", self._keys.tracing)))
-        replies = await self._errand.exchange([("EXISTS", self._keys.parked(name)) for name in names])
-        return [name for name, reply in zip(names, replies, strict=True) if reply == 1]
+        keys = [self._keys.tracing, *map(self._keys.parked, names)]
+        if not await self._errand.call(("EXISTS", *keys)):
+            return [], False
+        recorded, *parked = await self._errand.exchange([("EXISTS", key) for key in keys])
+        return [name for name, reply in zip(names, parked, strict=True) if reply == 1], recorded == 1
 
     async def record(self, rows: bytes) -> bool:
         """Hand over what ran to whoever records; False when nobody does any more."""

@@ -45,8 +45,6 @@ class Errands:
             moved = 0
             try:
                 moved = await self.unpark()
-                if self._store.recorded:
-                    self._recorded()
                 if rounds % _CLOCK_ROUNDS == _CLOCK_ROUNDS - 1:
                     await self._store.synchronise()
             except StoreError as error:
@@ -56,11 +54,17 @@ class Errands:
             await asyncio.sleep(pause_s)
 
     async def unpark(self) -> int:
-        """Make the parked tasks ready whose names are known here; returns how many there were."""
+        """Make the parked tasks ready whose names are known here; returns how many there were.
+
+        If somebody records what runs, that is told on the way.
+        """
         total = 0
         if not self._names:
             return total
-        for name in await self._store.parked(self._names):
+        names, recorded = await self._store.parked(self._names)
+        if recorded:
+            self._recorded()
+        for name in names:
             try:
                 moved = await self._unpark(name)
             except StoreMismatch as error:

@@ -44,6 +44,10 @@ class Rows:
         arrived_ms = self._arrived_ms(attempt) if attempt.token == page.first else began_ms
         self._rows.append([min(arrived_ms, began_ms), run_us, page.queue, page.name])
 
+    def leave_out(self, count: int) -> None:
+        """Count rows that nobody got."""
+        self._left_out += count
+
     def take(self) -> tuple[list[list[Any]], int]:
         """Return the rows since the last call, and how many there were besides."""
         taken = self._rows, self._left_out
@@ -86,15 +90,21 @@ class Recording:
         while True:
             await self._on.wait()
             await asyncio.sleep(SEND_S)
-            rows = self._executor.rows
-            if rows is None:
-                continue
-            taken, left_out = rows.take()
-            try:
-                going_on = await self._store.record(json.dumps([left_out, taken]).encode() if taken else b"")
-            except StoreError as error:
-                self._log.debug("what ran could not be recorded", error=str(error))
-                continue
-            if not going_on:
-                self._executor.rows = None
-                self._on.clear()
+            await self.hand_over()
+
+    async def hand_over(self) -> None:
+        """Hand over what has ended, and stop when nobody wants it; what does not arrive is left out."""
+        rows = self._executor.rows
+        if rows is None:
+            return
+        taken, left_out = rows.take()
+        news = json.dumps([left_out, taken]).encode() if taken or left_out else b""
+        try:
+            going_on = await self._store.record(news)
+        except StoreError as error:
+            rows.leave_out(left_out + len(taken))
+            self._log.debug("what ran could not be recorded", error=str(error))
+            return
+        if not going_on:
+            self._executor.rows = None
+            self._on.clear()
