@@ -113,7 +113,7 @@ def _write(file: TextIO, options: argparse.Namespace, tape: _Tape) -> int:
 def _said(count: int, options: argparse.Namespace, tape: _Tape) -> str:
     if not count:
         why = "no worker has told of an attempt that ended"
-        do = "they begin within ten seconds: see tqd status whether any run and have work, or record for longer"
+        do = "they begin within ten seconds: see tqd status whether any have work, or record for longer"
         return f"nothing was recorded, and {options.file} is not written: {why}; {do}"
     left_out = tape.left_out + max(0, len(tape.rows) - options.most)
     return (

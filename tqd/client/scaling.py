@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tqd.client.conversation import Conversations
+from tqd.scale.telling import MOST_DECISIONS
 from tqd.store import scaling as talks
 from tqd.store.keys import Keys
 
@@ -54,6 +55,6 @@ def _sentences(current: dict[str, dict[str, Any]]) -> str:
 
 
 def _checked(count: int) -> int:
-    if isinstance(count, bool) or count not in range(1, talks.MOST_DECISIONS + 1):
-        raise ValueError(f"{count!r} decisions are not to be had: it is 1 to {talks.MOST_DECISIONS}")
+    if isinstance(count, bool) or count not in range(1, MOST_DECISIONS + 1):
+        raise ValueError(f"{count!r} decisions are not to be had: it is 1 to {MOST_DECISIONS}")
     return count

@@ -14,17 +14,15 @@ from typing import Protocol
 
 from tqd.errors import StoreError, StoreMismatch
 from tqd.log import Log
-from tqd.wire.messages import Decided, Message, Remember
+from tqd.scale.telling import MOST_DECISIONS
+from tqd.wire.messages import MOST_DECISION_BYTES, Decided, Message, Remember
 from tqd.wire.parts import MOST_PARTS, PART_BYTES, Whole, parted
 
 KEPT_S = 30 * 86_400
-MOST_DECISIONS = 1000
 RECALLED_DECISIONS = 20
 RETRY_S = 1.0
 MOST_WAITING = 100
 """Decisions that wait for Redis; the oldest are dropped."""
-
-_MOST_DECISION_BYTES = 3_900
 
 
 class MemoryStore(Protocol):
@@ -72,7 +70,7 @@ class Remembering:
             self._log.error("the decisions of an earlier run cannot be read", error=str(error))
         if len(data) > MOST_PARTS * PART_BYTES:
             data = b""  # nobody of ours wrote this
-        return [*parted(data), *(Decided(one) for one in noted if len(one) <= _MOST_DECISION_BYTES)]
+        return [*parted(data), *(Decided(one) for one in noted if len(one) <= MOST_DECISION_BYTES)]
 
     def take(self, part: Remember) -> None:
         """Take in a part; the last one has the value written, instead of one that was not written yet."""

@@ -8,7 +8,6 @@ that is to hold.
 from __future__ import annotations
 
 import json
-import zlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from tqd.clock import monotonic, wall_iso, wall_ms
 from tqd.config.autoscaler_settings import scale_settings
 from tqd.config.model import Config
+from tqd.master import scaling_views
 from tqd.master.by_hand import ByHand, kept
 from tqd.master.children import Children
 from tqd.master.crew import Member
@@ -23,23 +23,19 @@ from tqd.master.events import Event, RecycleAsked, ResizeAsked
 from tqd.master.fleet import Fleet, Phase
 from tqd.master.journal import Journal
 from tqd.master.measuring import Moment, holds, measure
+from tqd.master.recollection import packed, unpacked
 from tqd.master.reports import Reports
 from tqd.master.seats import KEEPER, ChildState
 from tqd.scale import adapt, manual
 from tqd.scale.autoscaler import step
 from tqd.scale.decision import Decision
-from tqd.scale.saved import dump, load
 from tqd.scale.settings import Mode, ScaleSettings, pause_s
 from tqd.scale.state import State
-from tqd.scale.telling import current_s, worth_telling
-from tqd.scale.thresholds import shown
+from tqd.scale.telling import MOST_DECISIONS, current_s, worth_telling
 from tqd.scale.view import STALE_INTERVALS
 from tqd.system.memory import MemorySense
-from tqd.wire.messages import Decided, SampleRequest, Wanting
+from tqd.wire.messages import MOST_DECISION_BYTES, Decided, SampleRequest, Wanting
 from tqd.wire.parts import parted
-
-KEPT = 1000
-"""Decisions that are kept, here and in Redis."""
 
 SAVE_S = 60.0
 """How old may be what Redis has of the state, beside what was decided or ordered."""
@@ -49,14 +45,6 @@ LEAST_TOLD_S = 15.0
 
 PATIENCE_S = 0.5
 """How long a decision waits for the sample that was asked for, and at most half of an interval."""
-
-MOST_DECISION_BYTES = 3_900
-"""A longer one would not fit into a frame: it is in the log, and not in Redis."""
-
-MOST_AWAY_MS = 30 * 86_400_000
-"""How long ago a state can have been saved: Redis keeps it no longer."""
-
-_MOST_SAVED_BYTES = 1_048_576
 
 
 class Scaling:
@@ -96,7 +84,7 @@ class Scaling:
         self._told: Decision | None = None
         self._last: dict[str, Any] | None = None
         self._handed_over = True  # perhaps by an earlier run
-        self._decisions: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._decisions: deque[dict[str, Any]] = deque(maxlen=MOST_DECISIONS)
 
     @property
     def settings(self) -> ScaleSettings:
@@ -273,8 +261,7 @@ class Scaling:
         if not self._recalled:
             return
         self._saved_at = now
-        text = json.dumps({"at_ms": wall_ms(), "state": dump(self._state, now)})
-        for part in parted(zlib.compress(text.encode())):
+        for part in parted(packed(self._state, now, wall_ms())):
             if not self._children.send(KEEPER, part):
                 return
 
@@ -285,37 +272,19 @@ class Scaling:
         self._recalled = True
         self._decisions.extendleft(reversed(recollection.decisions))
         if recollection.data:
-            self._take_over(recollection.data, now)
+            recalled, problem = unpacked(recollection.data, now, wall_ms())
+            if problem:
+                self._journal.warning("the autoscaler starts anew", reason=problem)
+            else:
+                self._state = kept(recalled, self._state, self._by_hand)
         if self._by_hand:
             self._save(now)
-
-    def _take_over(self, data: bytes, now: float) -> None:
-        try:
-            saved = json.loads(zlib.decompressobj().decompress(data, _MOST_SAVED_BYTES))
-            away_ms = max(0, min(MOST_AWAY_MS, wall_ms() - int(saved["at_ms"])))
-            recalled, problem = load(saved["state"], now, away_ms / 1000)
-        except (zlib.error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:
-            self._journal.warning("what the autoscaler had learnt cannot be read", error=str(error))
-            return
-        if problem:
-            self._journal.warning("the autoscaler starts anew", reason=problem)
-        else:
-            self._state = kept(recalled, self._state, self._by_hand)
 
     # -- what operators ask for ------------------------------------------------------------------
 
     def picture(self, now: float) -> dict[str, object]:
         """Return what `tqd status` shows of it."""
-        settings = self.settings
-        order = self._state.order
-        return {
-            "mode": str(settings.mode),
-            "min_workers": settings.min_workers,
-            "max_workers": settings.max_workers,
-            "ordered_workers": order.workers if order and now < order.until else None,
-            "ordered_for_s": round(order.until - now, 1) if order and now < order.until else None,
-            "decision": self._last,
-        }
+        return scaling_views.picture(self.settings, self._state, self._last, now)
 
     def why(self, count: int) -> dict[str, Any]:
         """Return the last decisions, and whether the last one of them says how things are now."""
@@ -335,21 +304,7 @@ class Scaling:
 
     def thresholds(self, now: float) -> dict[str, object]:
         """Return each threshold as it was set and as it was learned, with its bounds."""
-        learned, settings = self._state.learned, self.settings
-        return {
-            "mode": str(settings.mode),
-            "adaptive": settings.enable_adaptive_thresholds,
-            "frozen": learned.frozen,
-            "factor": round(learned.factor, 4),
-            "thresholds": [one._asdict() for one in shown(settings, learned.factor)],
-            "history": [
-                {
-                    "s_ago": round(now - lesson.at, 1),
-                    **{key: value for key, value in lesson._asdict().items() if key != "at"},
-                }
-                for lesson in learned.history
-            ],
-        }
+        return scaling_views.thresholds(self.settings, self._state, now)
 
     def freeze(self, frozen: bool) -> None:
         """Learn no more, or learn again."""

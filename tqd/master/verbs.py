@@ -11,10 +11,10 @@ from tqd.master.control import Answer
 from tqd.master.events import Haste
 from tqd.master.reloads import DRAINED, SERVING
 from tqd.scale.manual import HOLD_S
+from tqd.scale.telling import MOST_DECISIONS
 
 MOST_WORKERS = 1024
 MOST_EVENTS = 200
-MOST_DECISIONS = 1000
 _HASTES = {"drain": None, "now": Haste.NOW, "kill": Haste.KILL}
 
 Request = dict[str, object]

@@ -6,6 +6,9 @@ import math
 
 from tqd.scale.decision import Decision, VetoKind
 
+MOST_DECISIONS = 1000
+"""How many of those that were told are kept, by the daemon and in Redis."""
+
 CURRENT_INTERVALS = 3
 """For how many intervals a decision is the last word of its daemon: later it has decided nothing lately."""
 

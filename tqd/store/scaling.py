@@ -11,8 +11,6 @@ from tqd.store.sampling import MOST_WORKERS
 from tqd.store.talk import Talk
 from tqd.task.names import parse_node
 
-MOST_DECISIONS = 1000
-
 
 def decisions(keys: Keys, count: int) -> Talk[dict[str, list[dict[str, Any]]]]:
     """Return the last `count` decisions of each daemon with a lease, by its name, the newest last."""

@@ -219,6 +219,10 @@ class Remember:
     data: bytes
 
 
+MOST_DECISION_BYTES = 3_900
+"""A longer one would not fit into a frame: it is in the log, and not in Redis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """A scaling decision, as JSON: to be kept in Redis (to the keeper), or noted there before (from it).

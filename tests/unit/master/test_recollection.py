@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tqd.master.recollection import Recollection
+import json
+import zlib
+
+import pytest
+
+from tqd.master.recollection import Recollection, packed, unpacked
+from tqd.scale import manual
+from tqd.scale.state import State
 from tqd.wire.messages import Decided
 from tqd.wire.parts import parted
 
@@ -53,3 +60,34 @@ def test_what_a_later_keeper_tells_is_old() -> None:
 
 def test_garbage_is_left_out() -> None:
     assert told(b"\xff", b"[1]", b"{", b"[" * 3900, b'{"to": 3}').decisions == [{"to": 3}]
+
+
+def test_what_was_packed_is_unpacked_with_its_age() -> None:
+    state = State(order=manual.order(3, 1, 1000.0))
+    assert state.order is not None
+    found, problem = unpacked(packed(state, 1000.0, 5_000_000), 50.0, 5_060_000)
+    assert problem == "" and found.order is not None
+    assert found.order.until - 50.0 == pytest.approx(state.order.until - 1000.0 - 60.0)
+
+
+def test_a_wall_clock_that_went_back_makes_nothing_younger() -> None:
+    state = State(order=manual.order(3, 1, 1000.0))
+    found, _ = unpacked(packed(state, 1000.0, 5_000_000), 1000.0, 4_000_000)
+    assert found.order == state.order
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage",
+        zlib.compress(b"[]"),
+        zlib.compress(b"[" * 100_000),
+        zlib.compress(b'{"at_ms": 1e999, "state": {}}'),
+        zlib.compress(b'{"at_ms": 1, "state": {"version": 0}}'),
+        zlib.compress(json.dumps({"state": "x" * 2_000_000, "at_ms": 1}).encode()),
+    ],
+    ids=range(6),
+)
+def test_what_cannot_be_unpacked_is_a_fresh_state_and_says_why(data: bytes) -> None:
+    state, problem = unpacked(data, 0.0, 0)
+    assert state == State() and problem

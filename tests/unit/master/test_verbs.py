@@ -10,7 +10,8 @@ import pytest
 
 from tqd.master.control import Answer
 from tqd.master.events import Haste
-from tqd.master.verbs import MOST_DECISIONS, MOST_WORKERS, by_signal, serve
+from tqd.master.verbs import MOST_WORKERS, by_signal, serve
+from tqd.scale.telling import MOST_DECISIONS
 
 
 class Scaling:
