@@ -208,7 +208,7 @@ def _number(text: str) -> float:
 
 def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of them: it is a whole one, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: it is a whole number, 1 or more")
     return int(text)
 
 

@@ -42,7 +42,10 @@ def _report(outcome: Outcome, setting: Setting, width: int | None) -> Iterator[L
         ("trace", f"{setting.trace}: {count(outcome.tasks.arrived)} tasks in {span(outcome.seconds)}"),
         ("scaling", f"{setting.policy}, {setting.slots} slots each"),
         ("wait goal", f"{setting.goal_s:g} s, {_misses(outcome)}"),
-        ("waits", f"p50 {p50}, p95 {p95}, p99 {p99} (good to about 12 %)"),
+        (
+            "waits",
+            f"p50 {p50}, p95 {p95}, p99 {p99}" + (" (good to about 12 %)" if outcome.waits.counts else ""),
+        ),
         ("cost", f"{outcome.worker_hours:,.2f} worker-hours: {workers}"),
         ("changes", _changes(outcome)),
         ("tasks", _fates(outcome)),
@@ -154,9 +157,9 @@ def facts(outcome: Outcome, setting: Setting) -> dict[str, Any]:
 
 
 def _quantile_s(outcome: Outcome, part: int) -> float | None:
-    """Return a quantile of the waits in two digits: its bucket says no more."""
+    """Return a quantile of the waits in two digits: its bucket says no more. The lowest is no wait."""
     value_s = outcome.waits.quantile_s(part / 100)
-    return None if value_s is None else float(f"{value_s:.2g}")
+    return None if value_s is None else round(float(f"{value_s:.2g}"), 5)
 
 
 def _seconds(value_s: float | None) -> str:

@@ -119,7 +119,7 @@ WRONG = {
     "top -n 0": "1 or more",
     "top --interval 0": "0.1 to 3600",
     "top --interval nan": "0.1 to 3600",
-    "why -n few": "'few' is no number of them: it is a whole one, 1 or more",
+    "why -n few": "'few' is no count: it is a whole number, 1 or more",
     "why -n 1.5": "1 or more",
     "task": "ACTION",
     "task show": "ID",

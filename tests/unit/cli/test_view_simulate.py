@@ -40,6 +40,8 @@ def test_waits_have_the_two_digits_that_are_good() -> None:
     assert all(value == float(f"{value:.2g}") for value in waits.values()) and waits["p99_s"] > 10
     shown = "\n".join(render(one, None, Style()) for one in view_simulate.lines(LATE, SETTING, None, Style()))
     assert "(good to about 12 %)" in shown
+    at_once = run([task(0, 1)], 1)
+    assert view_simulate.facts(at_once, SETTING)["wait"] == {"p50_s": 0.0, "p95_s": 0.0, "p99_s": 0.0}
 
 
 @pytest.mark.parametrize(
