@@ -43,7 +43,9 @@ def oldest_ms(front: Front, seen_ms: int, now_ms: int) -> int:
 
     `seen_ms` is when the head was first seen there. All is Redis's clock, in epoch ms.
     """
-    since = [moment for moment in (_due_ms(front), _fresh_ms(front), _head_ms(front, seen_ms)) if moment]
+    fresh_ms = _fresh_ms(front)
+    head_ms = 0 if fresh_ms and front.fresh == front.head else _head_ms(front, seen_ms)
+    since = [moment for moment in (_due_ms(front), fresh_ms, head_ms) if moment]
     return max(0, now_ms - min(since)) if since else UNKNOWN
 
 
@@ -69,8 +71,8 @@ def _fresh_ms(front: Front) -> int:
 
 
 def _head_ms(front: Front, seen_ms: int) -> int:
-    """Return since when the head is ready, as far as it is known; 0: none is there, or `_fresh_ms` tells."""
-    if len(front.head) != ID_BYTES or (front.head == front.fresh and front.envelope != 0):
+    """Return since when the head is ready, as far as it is known; 0: none is there."""
+    if len(front.head) != ID_BYTES:
         return 0
     replayed = _replayed_ms(front.counts)
     return replayed if 0 < replayed < seen_ms else seen_ms

@@ -27,6 +27,7 @@ class Store:
     def __init__(self) -> None:
         self.state = b""
         self.noted: list[bytes] = []
+        self.current = b""
         self.state_error: StoreError | None = None
         self.notes_error: StoreError | None = None
         self.meanwhile: Callable[[], None] = lambda: None
@@ -51,6 +52,9 @@ class Store:
         self.meanwhile()
         self._fail(self.notes_error)
         self.noted.append(data)
+
+    async def keep_current(self, data: bytes, kept_s: int) -> None:
+        self.current = data
 
 
 class Case:
@@ -108,25 +112,25 @@ def test_decisions_that_cannot_be_noted_leave_the_state_and_are_told_once(
     case: Case, said: io.StringIO
 ) -> None:
     def more() -> None:
-        case.memory.note(b"three")
+        case.memory.note(Decided(b"three"))
         case.give(b"state 2")
 
     case.store.notes_error = StoreMismatch("WRONGTYPE")
-    case.memory.note(b"one")
-    case.memory.note(b"two")
+    case.memory.note(Decided(b"one"))
+    case.memory.note(Decided(b"two"))
     case.give(b"state 1")
     case.run(more)
-    assert case.store.state == b"state 2"
+    assert (case.store.state, case.store.current) == (b"state 2", b"three")
     assert said.getvalue().count("WRONGTYPE") == 1
     case.store.notes_error = None
-    case.memory.note(b"four")
+    case.memory.note(Decided(b"four"))
     case.run()
     assert case.store.noted == [b"four"]
 
 
 def test_a_state_that_cannot_be_written_leaves_the_decisions(case: Case, said: io.StringIO) -> None:
     case.store.state_error = StoreMismatch("NOPERM")
-    case.memory.note(b"one")
+    case.memory.note(Decided(b"one"))
     case.give(b"state")
     case.run()
     assert case.store.noted == [b"one"]
@@ -139,10 +143,10 @@ def test_a_state_that_cannot_be_written_leaves_the_decisions(case: Case, said: i
 def test_a_decision_that_comes_while_the_list_is_full_ousts_the_oldest_that_waits(case: Case) -> None:
     def one_more() -> None:
         case.store.meanwhile = lambda: None
-        case.memory.note(b"last")
+        case.memory.note(Decided(b"last"))
 
     for number in range(remembering.MOST_WAITING):
-        case.memory.note(b"%d" % number)
+        case.memory.note(Decided(b"%d" % number))
     case.store.meanwhile = one_more
     case.run()
     assert case.store.noted == [b"%d" % number for number in range(remembering.MOST_WAITING)] + [b"last"]
@@ -154,7 +158,7 @@ def test_what_redis_did_not_take_is_written_later_in_order(case: Case, said: io.
 
     case.store.notes_error = case.store.state_error = StoreUnavailable("gone")
     for number in range(remembering.MOST_WAITING + 5):
-        case.memory.note(b"%d" % number)
+        case.memory.note(Decided(b"%d" % number))
     case.give(b"state")
     case.run(back)
     assert case.store.noted == [b"%d" % number for number in range(5, remembering.MOST_WAITING + 5)]
@@ -164,14 +168,14 @@ def test_what_redis_did_not_take_is_written_later_in_order(case: Case, said: io.
 def test_what_came_while_one_was_on_its_way_in_vain_is_newer_and_stays(case: Case) -> None:
     def full_and_gone() -> None:
         case.store.meanwhile = lambda: None
-        case.memory.note(b"last")
+        case.memory.note(Decided(b"last"))
         case.store.notes_error = StoreUnavailable("gone")
 
     def back() -> None:
         case.store.notes_error = None
 
     for number in range(remembering.MOST_WAITING):
-        case.memory.note(b"%d" % number)
+        case.memory.note(Decided(b"%d" % number))
     case.store.meanwhile = full_and_gone
     case.run(back)
     assert case.store.noted == [b"%d" % number for number in range(1, remembering.MOST_WAITING)] + [b"last"]

@@ -169,8 +169,7 @@ def test_when_it_is_turned_off_the_last_decision_is_taken_back_once() -> None:
 
 def test_what_an_earlier_run_has_decided_is_not_current() -> None:
     case = Case(interval=5)
-    case.reports.recollection.take(Decided(b'{"at": "2026", "sentence": "held at 3"}'))
-    case.reports.recollection.take(parted(b"")[0])
+    case.recall(b"", {"at": "2026", "sentence": "held at 3"})
     case.wait(1.0)
     told = case.scaling.why(20)
     assert (told["mode"], told["current"], len(told["decisions"])) == ("act", False, 1)
