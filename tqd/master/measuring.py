@@ -112,6 +112,7 @@ def _readings(moment: Moment) -> Iterable[QueueReading]:
             scheduled=_known(scheduled),
             oldest_s=None if oldest_ms < 0 or not startable else oldest_ms / 1000,
             held="paused" if paused == 1 else _held(limits.get(name), row, before),
+            keyed=max(0, row[HELD]),
             slowed=BY_KEYS if row[HELD] > 0 or before == BY_KEYS else "",
         )
 

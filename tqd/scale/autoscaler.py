@@ -81,6 +81,7 @@ def _decision(view: View, verdict: Verdict, refused: tuple[str, ...]) -> Decisio
         required=view.settings.consecutive_signals_required,
         cooldown_left_s=left_s,
         recycle=view.signals.memory_pressure.on or verdict.rule is Rule.MEMORY,
+        held=view.seen.held,
         refused=refused,
         why=Why(view, verdict, refused),
     )

@@ -102,6 +102,18 @@ class Veto(NamedTuple):
     text: str
 
 
+MOST_HELD = 10
+"""Queues that are told: with all of 64 a decision would not fit into a frame."""
+
+
+class HeldQueue(NamedTuple):
+    """A queue of which `ready` tasks wait for something else than a worker, and for what."""
+
+    name: str
+    why: str
+    ready: int
+
+
 class Decision(NamedTuple):
     """One decision of one daemon; `at` is on the monotonic clock.
 
@@ -109,7 +121,8 @@ class Decision(NamedTuple):
     known. `allowed` is how many of this daemon's fit into memory. `votes_up` and `votes_down` are counts.
     `streak` is for how many samples in a row the same was proposed. `cooldown_left_s` is that of the
     direction proposed, else 0. `recycle` asks for workers to be replaced for their memory. `share` is this
-    daemon's part of a step that several take together; None when it is alone.
+    daemon's part of a step that several take together; None when it is alone. `held` are the queues whose
+    tasks more workers would not help; the first ten of them are told.
     `sentence` tells it all to a reader, with the figures that mattered; it is made of `why` when somebody
     asks for it, as most decisions are told to nobody.
     """
@@ -133,6 +146,7 @@ class Decision(NamedTuple):
     required: int = 0
     cooldown_left_s: float = 0.0
     recycle: bool = False
+    held: tuple[HeldQueue, ...] = ()
     refused: tuple[str, ...] = ()
     why: object = ""
 
@@ -166,6 +180,7 @@ class Decision(NamedTuple):
             "consecutive_signals_required": self.required,
             "cooldown_left_s": round(self.cooldown_left_s, 3),
             "recycle": self.recycle,
+            "held_queues": [one._asdict() for one in self.held[:MOST_HELD]],
             "refused": list(self.refused),
             "sentence": self.sentence,
         }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tqd.scale.decision import Rule, Signal
+from tqd.scale.decision import HeldQueue, Rule, Signal
 from tqd.scale.figures import apart, percent, short
 from tqd.scale.settings import Mode
 from tqd.scale.verdict import Verdict, needs, several
 from tqd.scale.view import View
 
+_MOST_HELD = 3
 _NUMBERS = ("no", "one", "two", "three", "four")
 
 
@@ -32,7 +33,14 @@ def _sentence(view: View, verdict: Verdict, refused: tuple[str, ...]) -> str:
         told = f"{present} → {verdict.to} workers: {_why(view, verdict)}"
         if view.settings.mode is Mode.ADVISE:
             told = f"advice only: {told}"
+    told += "".join(f"; {_kept_back(one)}" for one in view.seen.held[:_MOST_HELD])
     return f"{told}; not believed: {', '.join(refused[:3])}" if refused else told
+
+
+def _kept_back(held: HeldQueue) -> str:
+    """Return `118 tasks of "mail" are kept back, as it is paused`."""
+    tasks = "1 task" if held.ready == 1 else f"{held.ready} tasks"
+    return f'{tasks} of "{held.name}" {"is" if held.ready == 1 else "are"} kept back, as it is {held.why}'
 
 
 def _why(view: View, verdict: Verdict) -> str:

@@ -25,7 +25,8 @@ class QueueReading(NamedTuple):
 
     `oldest_s` is the age of the oldest ready task; None when nothing is ready, or when it is not known.
     `held` says why more workers would not help it ("paused", "at its own limit"); empty when they would.
-    `slowed` says why they would not help all of it: `ready` and `oldest_s` are of those that they would.
+    `slowed` says why they would not help all of it: `ready` and `oldest_s` are of those that they would,
+    `keyed` are those that wait for their keys.
     """
 
     name: str
@@ -36,6 +37,7 @@ class QueueReading(NamedTuple):
     oldest_s: float | None = None
     held: str = ""
     slowed: str = ""
+    keyed: int = 0
 
 
 class Window(NamedTuple):

@@ -32,6 +32,7 @@ _NEVER_NONE: dict[str, float] = {
     "starting": 0,
     "draining": 0,
     "suspects": 0,
+    "keyed": 0,
     "weight": 0.0,
 }
 _LARGEST = 1e15

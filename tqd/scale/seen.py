@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tqd.scale.decision import HeldQueue
 from tqd.scale.sample import QueueReading, Sample
 
 
@@ -15,7 +16,7 @@ class Seen(NamedTuple):
     whose oldest ready task has waited longest, and `oldest_s` for how long. `utilization`: the share of
     this daemon's slot-seconds that were busy. `waiting`: the backlog, as far as it is known, and the
     suspects. `idle`: nothing waits and nothing runs. `bound`: slots of the namespace that run tasks of queues
-    whose arrivals do not count, as something else than workers holds them back.
+    whose arrivals do not count, as something else than workers holds them back; `held` are those queues.
     """
 
     fleet: int | None
@@ -27,6 +28,7 @@ class Seen(NamedTuple):
     waiting: int
     idle: bool
     bound: int
+    held: tuple[HeldQueue, ...]
 
 
 def see(sample: Sample) -> Seen:
@@ -48,7 +50,18 @@ def see(sample: Sample) -> Seen:
         waiting=waiting,
         idle=not waiting and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
         bound=sum(queue.claimed or 0 for queue in sample.queues if queue.held or queue.slowed),
+        held=_held(sample),
     )
+
+
+def _held(sample: Sample) -> tuple[HeldQueue, ...]:
+    """Return the queues of which tasks wait that workers could not start."""
+    found = (
+        HeldQueue(queue.name, queue.held or queue.slowed, (queue.ready or 0) * bool(queue.held) + queue.keyed)
+        for queue in sample.queues
+        if queue.held or queue.slowed
+    )
+    return tuple(one for one in found if one.ready)
 
 
 def _fleet(sample: Sample) -> int | None:

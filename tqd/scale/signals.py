@@ -74,7 +74,11 @@ def _wait(sample: Sample, seen: Seen, goal_s: float) -> Signal:
     value, subject = sample.window.wait_p95_s, ""
     if seen.oldest_s is not None and (value is None or seen.oldest_s >= value):
         value, subject = seen.oldest_s, seen.oldest
-    unknown = "" if value is not None else "nothing waits, and nothing was started in the window"
+    unknown = (
+        ""
+        if value is not None
+        else "nothing waits that a worker could start, and nothing was started in the window"
+    )
     vote = 1 if value is not None and value > goal_s else 0
     return Signal("queue_wait", Role.DEMAND, value, goal_s, None, "s", vote, False, unknown, subject)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.support.scale_samples import EAGER, busy, decide, idle, sample, settings, steps
 from tqd.scale.manual import order
-from tqd.scale.sample import Sample
+from tqd.scale.sample import QueueReading, Sample
 from tqd.scale.state import State
 
 MB = 1_048_576
@@ -126,3 +127,24 @@ def test_a_decision_is_plain_for_json() -> None:
 def test_every_veto_of_a_decision_is_in_its_record() -> None:
     _, decisions = steps([busy(finished=100, failed=50)], settings(**EAGER, max_workers=4))
     assert [veto["kind"] for veto in decisions[0].plain()["vetoes"]] == ["errors", "max"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "clause"),
+    [
+        ({"held": "paused", "ready": 118}, '118 tasks of "mail" are kept back, as it is paused'),
+        (
+            {"slowed": "at the limits of its keys", "keyed": 1},
+            '1 task of "mail" is kept back, as it is at the limits of its keys',
+        ),
+    ],
+)
+def test_tasks_that_wait_for_something_else_than_workers_are_told(queue: dict[str, Any], clause: str) -> None:
+    readings = (QueueReading(name="mail", **{"ready": 0, "claimed": 0} | queue),)
+    decision = decide(sample(queues=readings))
+    assert decision.sentence.endswith(f"; {clause}")
+    (told,) = decision.plain()["held_queues"]
+    assert (told["name"], told["ready"]) == ("mail", queue.get("ready", 1))
+    assert (
+        decide(sample(queues=readings)._replace(queues=(readings[0]._replace(ready=0, keyed=0),))).held == ()
+    )
