@@ -37,29 +37,30 @@ def see(sample: Sample) -> Seen:
     window, utilization = sample.window, None
     if window.busy_slot_s is not None and window.slot_s:
         utilization = min(1.0, window.busy_slot_s / window.slot_s)
-    backlog, weighted = _backlog(serving) if sample.queues else (None, None)
+    ready, weighted, known = _backlog(serving)
+    known = known and bool(sample.queues)
     oldest, oldest_s = _oldest(serving)
-    waiting = sum(queue.ready or 0 for queue in serving) + sample.suspects
+    kept = [queue for queue in sample.queues if queue.held or queue.slowed]
+    waiting = ready + sample.suspects
     return Seen(
         fleet=_fleet(sample),
-        backlog=backlog,
-        weighted=weighted,
+        backlog=ready if known else None,
+        weighted=weighted if known else None,
         oldest=oldest,
         oldest_s=oldest_s,
         utilization=utilization,
         waiting=waiting,
         idle=not waiting and not window.busy_slot_s and all(queue.claimed == 0 for queue in serving),
-        bound=sum(queue.claimed or 0 for queue in sample.queues if queue.held or queue.slowed),
-        held=_held(sample),
+        bound=sum(queue.claimed or 0 for queue in kept) if kept else 0,
+        held=_held(kept) if kept else (),
     )
 
 
-def _held(sample: Sample) -> tuple[HeldQueue, ...]:
+def _held(kept: list[QueueReading]) -> tuple[HeldQueue, ...]:
     """Return the queues of which tasks wait that workers could not start."""
     found = (
         HeldQueue(queue.name, queue.held or queue.slowed, (queue.ready or 0) * bool(queue.held) + queue.keyed)
-        for queue in sample.queues
-        if queue.held or queue.slowed
+        for queue in kept
     )
     return tuple(one for one in found if one.ready)
 
@@ -71,14 +72,17 @@ def _fleet(sample: Sample) -> int | None:
     return sample.workers + sample.others
 
 
-def _backlog(serving: list[QueueReading]) -> tuple[int | None, float | None]:
-    backlog, weighted = 0, 0.0
+def _backlog(serving: list[QueueReading]) -> tuple[int, float, bool]:
+    """Return how many are ready, plain and weighted, as far as that is known, and whether it is of all."""
+    backlog, weighted, known = 0, 0.0, True
     for queue in serving:
-        if queue.ready is None:
-            return None, None
-        backlog += queue.ready
-        weighted += queue.weight * queue.ready
-    return backlog, weighted
+        ready = queue.ready
+        if ready is None:
+            known = False
+        elif ready:
+            backlog += ready
+            weighted += queue.weight * ready
+    return backlog, weighted, known
 
 
 def _oldest(serving: list[QueueReading]) -> tuple[str, float | None]:
