@@ -191,6 +191,7 @@ def _worker(seat: Seat, member: Member | None, now: float) -> dict[str, object]:
         "pid": seat.pid or None,
         "state": seat.state.value,
         "generation": seat.generation,
+        "claiming": beat.claiming if beat else None,
         "slots": beat.slots if beat else None,
         "busy": beat.busy if beat else None,
         "done": beat.done if beat else None,

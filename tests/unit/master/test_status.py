@@ -146,9 +146,9 @@ def test_a_worker_is_shown_with_its_figures() -> None:
         scene.crew["worker-2"].rate.add(scene.world.now + after_s, done)
     assert scene.look(1.26)["workers"][1] == {
         "id": "worker-2", "pid": scene.world.processes["worker-2"].pid, "state": "ready", "generation": 1,
-        "slots": 4, "busy": 2, "done": 9, "failed": 1, "retried": 3, "rate_per_s": 3.68, "rss_bytes": 1000,
-        "pss_bytes": 600, "lag_ms": 0.25, "oldest_s": 1.5, "uptime_s": 101.3, "beat_s_ago": 1.3,
-        "failures": 0, "names": [["shop.mail", 2]],
+        "claiming": True, "slots": 4, "busy": 2, "done": 9, "failed": 1, "retried": 3, "rate_per_s": 3.68,
+        "rss_bytes": 1000, "pss_bytes": 600, "lag_ms": 0.25, "oldest_s": 1.5, "uptime_s": 101.3,
+        "beat_s_ago": 1.3, "failures": 0, "names": [["shop.mail", 2]],
     }  # fmt: skip
 
 
