@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
-from collections.abc import Iterator
 
 import pytest
 
-from tqd import log
 from tqd.keeper.namesakes import Namesakes, renewed
 from tqd.log import Log
 from tqd.task.names import NodeName
@@ -36,17 +33,6 @@ class Leases:
 
     async def leases(self) -> dict[str, float]:
         return self.looks.pop(0)
-
-
-@pytest.fixture
-def said() -> Iterator[io.StringIO]:
-    """What is logged."""
-    root, stream = logging.getLogger(), io.StringIO()
-    level, handlers = root.level, list(root.handlers)
-    log.configure("info", "compact", stream)
-    yield stream
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 def look(*ends: float) -> None:

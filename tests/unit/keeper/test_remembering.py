@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tqd import log
 from tqd.errors import StoreError, StoreMismatch, StoreUnavailable
 from tqd.keeper import remembering
 from tqd.keeper.remembering import Remembering
@@ -85,17 +83,6 @@ class Case:
 def case(monkeypatch: pytest.MonkeyPatch) -> Case:
     monkeypatch.setattr(remembering, "RETRY_S", 0.0)
     return Case()
-
-
-@pytest.fixture
-def said() -> Iterator[io.StringIO]:
-    """What is logged."""
-    root, stream = logging.getLogger(), io.StringIO()
-    level, handlers = root.level, list(root.handlers)
-    log.configure("info", "compact", stream)
-    yield stream
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 def test_decisions_that_cannot_be_read_leave_the_state(case: Case) -> None:
