@@ -15,6 +15,9 @@ from tqd.task.names import NodeName, parse_node
 LOOKS = 2
 """How often in a row a lease must have been renewed."""
 
+LOOKS_IN_ALL = 6
+"""A keeper looks no more after so many: of two daemons of one name the later one finds the earlier one."""
+
 
 class LeaseStore(Protocol):
     """The leases of a namespace."""
@@ -33,17 +36,21 @@ def renewed(node: NodeName, before: Mapping[str, float], now: Mapping[str, float
 
 
 class Namesakes:
-    """`look` some times a minute, less often than a lease is renewed."""
+    """`look` now and then, less often than a lease is renewed."""
 
     def __init__(self, store: LeaseStore, node: NodeName, log: Log) -> None:
         self._store = store
         self._node = node
         self._log = log
+        self._left = LOOKS_IN_ALL
         self._before: dict[str, float] = {}
         self._seen: dict[str, int] = {}
 
     async def look(self) -> None:
-        """Warn of a daemon of this name, once of each."""
+        """Warn of a daemon of this name, once of each; nothing any more after `LOOKS_IN_ALL`."""
+        if not self._left:
+            return
+        self._left -= 1
         leases = await self._store.leases()
         found = renewed(self._node, self._before, leases)
         self._before = leases

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from tqd.keeper.namesakes import Namesakes, renewed
+from tqd.keeper.namesakes import LOOKS_IN_ALL, Namesakes, renewed
 from tqd.log import Log
 from tqd.task.names import NodeName
 
@@ -51,3 +51,11 @@ def test_a_daemon_that_lives_on_is_told_once(said: io.StringIO) -> None:
 def test_a_predecessor_that_renews_for_the_last_time_after_our_start_is_not(said: io.StringIO) -> None:
     look(1, 2, 2, 2)
     assert said.getvalue() == ""
+
+
+def test_a_keeper_that_has_looked_often_enough_asks_no_more() -> None:
+    leases = Leases(*[{}] * LOOKS_IN_ALL)
+    namesakes = Namesakes(leases, OURS, Log())
+    for _ in range(LOOKS_IN_ALL + 3):
+        asyncio.run(namesakes.look())
+    assert leases.looks == []
