@@ -15,6 +15,9 @@ from tqd.task.names import NodeName, parse_node
 LOOKS = 2
 """How often in a row a lease must have been renewed."""
 
+EVERY = 2
+"""Which calls are looks: each second one, as a look is a command of its own."""
+
 LOOKS_IN_ALL = 6
 """A keeper looks no more after so many: of two daemons of one name the later one finds the earlier one."""
 
@@ -42,15 +45,15 @@ class Namesakes:
         self._store = store
         self._node = node
         self._log = log
-        self._left = LOOKS_IN_ALL
+        self._calls = 0
         self._before: dict[str, float] = {}
         self._seen: dict[str, int] = {}
 
     async def look(self) -> None:
         """Warn of a daemon of this name, once of each; nothing any more after `LOOKS_IN_ALL`."""
-        if not self._left:
+        self._calls += 1
+        if self._calls % EVERY != 1 or self._calls > EVERY * LOOKS_IN_ALL:
             return
-        self._left -= 1
         leases = await self._store.leases()
         found = renewed(self._node, self._before, leases)
         self._before = leases

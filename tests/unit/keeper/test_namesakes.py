@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from tqd.keeper.namesakes import LOOKS_IN_ALL, Namesakes, renewed
+from tqd.keeper.namesakes import EVERY, LOOKS_IN_ALL, Namesakes, renewed
 from tqd.log import Log
 from tqd.task.names import NodeName
 
@@ -38,7 +38,7 @@ class Leases:
 def look(*ends: float) -> None:
     leases = Leases(*({SAME: end} for end in ends))
     namesakes = Namesakes(leases, OURS, Log())
-    for _ in ends:
+    for _ in range(EVERY * len(ends)):
         asyncio.run(namesakes.look())
 
 
@@ -56,6 +56,6 @@ def test_a_predecessor_that_renews_for_the_last_time_after_our_start_is_not(said
 def test_a_keeper_that_has_looked_often_enough_asks_no_more() -> None:
     leases = Leases(*[{}] * LOOKS_IN_ALL)
     namesakes = Namesakes(leases, OURS, Log())
-    for _ in range(LOOKS_IN_ALL + 3):
+    for _ in range(EVERY * (LOOKS_IN_ALL + 3)):
         asyncio.run(namesakes.look())
     assert leases.looks == []
