@@ -66,7 +66,7 @@ def test_quiet_claims_nothing_and_lets_running_tasks_finish(
     else:
         assert daemon.verb("quiet").returncode == 0
     until(lambda: daemon.status()["state"] == "quiet", "it is to be quiet", 20)
-    until(lambda: not daemon.status()["workers"][0]["claiming"], "its worker is", 20)
+    until(lambda: daemon.status()["workers"][0]["claiming"] is False, "its worker is", 20)
     producer.enqueue("note", "later")
     (daemon.directory / "journal.gate").touch()
     daemon.wrote("t.done")

@@ -152,11 +152,11 @@ class Builder:
         if server is not None:
             used = replace(config, redis=replace(config.redis, url=server.url))
 
-        def worker(label: str, patience_s: float, *, probe: bool = False) -> ChildMain:
+        def worker(label: str, patience_s: float, quiet: bool, *, probe: bool = False) -> ChildMain:
             spec = WorkerSpec(
                 config=used, node=str(self._node), label=label, directory=self._app_directory(config),
                 patience_s=patience_s, password=self._password, signing_keys=signing_keys, launched=launched,
-                probe=probe,
+                probe=probe, quiet=quiet,
             )  # fmt: skip
             return _logged(config, self._arm(Role.WORKER, functools.partial(worker_main, spec)))
 

@@ -15,11 +15,11 @@ ChildMain = Callable[[ChildPipes], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildMains:
-    """What the children of each role do. A worker, or a probe, is told its name and for how many s it may
-    wait for Redis; the keeper url and namespace of the app."""
+    """What the children of each role do. A worker, or a probe, is told its name, for how many s it may
+    wait for Redis, and whether it is to be quiet; the keeper url and namespace of the app."""
 
-    worker: Callable[[str, float], ChildMain]
-    probe: Callable[[str, float], ChildMain]
+    worker: Callable[[str, float, bool], ChildMain]
+    probe: Callable[[str, float, bool], ChildMain]
     keeper: Callable[[str, str], ChildMain]
     redis: ChildMain | None
 

@@ -47,7 +47,8 @@ class WorkerSpec:
 
     `patience_s` is how long it waits for Redis before it says that it cannot start; `password` is for
     Redis, when the URL in use has none; `signing_keys` take the place of the app's. `launched` is when its
-    generation was, in monotonic s. A `probe` has one slot and runs suspects only.
+    generation was, in monotonic s. A `probe` has one slot and runs suspects only; one that is
+    `quiet` claims nothing before it is told to.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class WorkerSpec:
     launched: float = 0.0
     signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
     probe: bool = False
+    quiet: bool = False
 
 
 def worker_main(spec: WorkerSpec, pipes: ChildPipes) -> int:
@@ -78,7 +80,7 @@ class _Worker:
         self._lifecycle: Lifecycle | None = None
         self._drain_s: float | None = None
         self._drained = asyncio.Event()
-        self._quiet = False
+        self._quiet = spec.quiet
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()

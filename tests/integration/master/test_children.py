@@ -76,6 +76,7 @@ class House:
     def __init__(self) -> None:
         self.main: Callable[[ChildPipes], int] = says()
         self.patience: list[float] = []
+        self.quiet: list[bool] = []
         self.memory = Memory()
         plan = FleetPlan(workers=1, embedded_redis=True, grace_s=30.0)
         mains = ChildMains(worker=self._worker, probe=self._worker, keeper=self._keeper, redis=says(code=3))
@@ -99,8 +100,9 @@ class House:
         self.opened: list[int] = []
         self.standing_in: list[Member] = []
 
-    def _worker(self, seat: str, patience_s: float) -> ChildMain:
+    def _worker(self, seat: str, patience_s: float, quiet: bool) -> ChildMain:
         self.patience.append(patience_s)
+        self.quiet.append(quiet)
         return self.main
 
     def _keeper(self, url: str, namespace: str) -> ChildMain:
@@ -571,3 +573,11 @@ def test_a_worker_that_comes_later_may_wait_longer_for_redis(house: House) -> No
         house.children.spawn(Spawn(WORKER, Role.WORKER, 1, patient))
         house.until(lambda: not house.children.crew, "its end")
     assert house.patience == [FIRST_PATIENCE_S, 60.0 - LATE_PATIENCE_S]
+
+
+def test_a_worker_of_a_quiet_daemon_knows_from_its_birth(house: House) -> None:
+    for quiet in (False, True):
+        house.fleet.wanted.quiet = quiet
+        house.children.spawn(Spawn(WORKER, Role.WORKER, 1, False))
+        house.until(lambda: not house.children.crew, "its end")
+    assert house.quiet == [False, True]
