@@ -200,7 +200,7 @@ class Children:
                 patience_s = max(FIRST_PATIENCE_S, launch.plan.boot_timeout_s - LATE_PATIENCE_S)
             main = launch.mains.worker if action.role is Role.WORKER else launch.mains.probe
             # Told at its birth: on a busy machine a message could come after its first claim.
-            return main(action.seat, patience_s, self._fleet.wanted.quiet)
+            return main(action.seat, patience_s, self._fleet.quiet(self._fleet.seats[action.seat]))
         if action.role is Role.KEEPER:
             return launch.mains.keeper(self._reports.app.redis_url, self._reports.app.namespace)
         assert launch.mains.redis is not None

@@ -120,7 +120,7 @@ class Fleet:
             case QuietAsked(quiet):
                 self.wanted.quiet = quiet
                 alive = self.seats.alive(*AT_WORK)
-                return [SetQuiet(seat.name, self._quiet(seat)) for seat in alive]
+                return [SetQuiet(seat.name, self.quiet(seat)) for seat in alive]
             case Suspected(count):
                 self.wanted.suspects = count
             case RecycleAsked(name, reason):
@@ -139,7 +139,7 @@ class Fleet:
                 if seat.role is Role.REDIS:
                     # A server does not speak on our pipes; whoever connects to it finds out.
                     return self._became_ready(seat, now)
-                if seat.role in AT_WORK and self._quiet(seat):
+                if seat.role in AT_WORK and self.quiet(seat):
                     return [SetQuiet(seat.name, True)]  # before it can claim anything
             case BecameReady():
                 return self._became_ready(seat, now)
@@ -205,14 +205,14 @@ class Fleet:
             seat.deadline = now + self.wanted.plan.boot_timeout_s
         if seat.role not in AT_WORK or seat.state is not ChildState.READY:
             return actions
-        quiet = self._quiet(seat)
+        quiet = self.quiet(seat)
         if event.claiming is quiet:
             actions.append(SetQuiet(seat.name, quiet))
         if self._recycles and seat.role is Role.WORKER:
             actions += self.recycler.heard(seat, now)
         return actions
 
-    def _quiet(self, seat: Seat) -> bool:
+    def quiet(self, seat: Seat) -> bool:
         """Tell whether a worker is to claim nothing: nobody is to, or its generation may yet be refused."""
         return self.wanted.quiet or self.rollout.is_new(seat)
 

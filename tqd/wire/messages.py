@@ -142,8 +142,8 @@ class KeeperBeat:
 class Sampled:
     """The queues, in the order of the configuration, and the number of dead letters.
 
-    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held]; -1: not known. `oldest_ms`
-    is the time since the next ready task was enqueued, `paused` 1 or 0, `arrived` how many tasks have become
+    A row is [ready, scheduled, claimed, oldest_ms, paused, arrived, held, throttled]; -1: not known; what
+    they mean stands at `QueueSample`: `paused`, `throttled` are 1 or 0, `arrived` how many tasks became
     ready so far, `held` how many of the ready ones wait for their keys. Instead of their names, which would
     not fit a frame, `names` is the `digest` of them; 0: not told. `nodes`: the daemons of the namespace,
     `workers`: all of theirs. `company` is what `Company` says of the others. `at` is when, in monotonic s.
